@@ -1,0 +1,98 @@
+"""Micro-batching: what is asked within one turn of the event loop travels as one call.
+
+A batch is sent at once when none is under way; while one is, new items wait and go together when
+it returns (up to ``limit`` items). So an idle caller pays no delay, and a busy one pays one round trip
+for many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from llm_platform.core.errors import Code, PlatformError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Collects items into calls of ``send``, which answers one result per item, in order.
+
+    ``backlog`` bounds what waits; more is refused with OVERLOADED. ``in_flight`` batches may be
+    under way at once.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        limit: int = 256,
+        backlog: int = 10_000,
+        in_flight: int = 2,
+    ) -> None:
+        self._send = send
+        self._limit = limit
+        self._backlog = backlog
+        self._slots = in_flight
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+
+    async def __call__(self, item: Item) -> Result:
+        if len(self._waiting) >= self._backlog:
+            raise PlatformError(Code.OVERLOADED, "Too many calls are waiting. Try again shortly.", retry_after=1)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future))
+        if not self._scheduled and len(self._tasks) < self._slots:
+            self._scheduled = True
+            loop.call_soon(self._start)
+        return await future
+
+    def _start(self) -> None:
+        self._scheduled = False
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+        task = asyncio.get_running_loop().create_task(self._deliver(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._waiting and not self._scheduled:
+            self._start()
+
+    async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._send([item for item, _ in batch])
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(_shared(error))
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def aclose(self) -> None:
+        """Waits for what was accepted."""
+        while self._tasks or self._waiting:
+            if not self._tasks:
+                self._start()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _shared(error: BaseException) -> Exception:
+    """One exception object must not be raised in many tasks: each gets its own."""
+    if isinstance(error, PlatformError):
+        return PlatformError(error.code, error.message, error.retry_after, error.param, error.upstream_status)
+    if isinstance(error, asyncio.CancelledError):
+        return PlatformError(Code.UNAVAILABLE, "The service is stopping.", retry_after=1)
+    failure = PlatformError(Code.INTERNAL, "An internal call failed.")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,157 @@
+"""Configuration of every service: one model, one file a process.
+
+The sections ``auth`` … ``logging`` are the operator's gateway configuration file; the others are
+rendered by the deployment. ``llm-gateway serve`` runs without any file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Service(_Section):
+    """Who this process is."""
+
+    name: str = "standalone"
+    version: str = "0.1.0"
+    environment: Literal["dev", "staging", "prod"] = "dev"
+    replica: str = Field("standalone-1", description="The container's name, e.g. tail-1.")
+    data_dir: Path = Field(Path(".state"), description="Where embedded stores and journals live.")
+    catalog: Path | None = Field(None, description="deploy/catalog.yml as released; default: the checkout's.")
+
+
+class Auth(_Section):
+    mode: Literal["gateway", "client", "hybrid"] = "gateway"
+    allow_client_keys: bool = False
+    require_auth_header: bool = Field(True, description="false opens this entry to anyone, with a loud warning.")
+    key_cache_seconds: float = Field(5.0, ge=0, le=60, description="The longest a revoked key may live in a cache.")
+
+
+class Provider(_Section):
+    type: Literal["openai", "echo"] = "openai"
+    enabled: bool = True
+    api_key: SecretStr | None = Field(None, description="Better kept in secrets: llm/NAME/api_key.")
+    base_url: str = "https://api.openai.com/v1"
+    timeout: int = Field(30_000, gt=0, description="Milliseconds to the first byte and between chunks.")
+    retry_count: int = Field(2, ge=0, le=10)
+    models: dict[str, str] | list[str] = Field(
+        default_factory=list, description="Models served: names, or public name -> the provider's own name."
+    )
+    weight: int = Field(1, ge=0)
+    priority: int = Field(0, description="Lower is tried first.")
+
+
+class Routing(_Section):
+    strategy: Literal["round_robin", "performance", "cost_optimized"] = "round_robin"
+    failover_enabled: bool = True
+    default_model: str = "echo"
+
+
+class Cache(_Section):
+    enabled: bool = False
+    ttl: int = Field(3600, gt=0, description="Seconds.")
+    max_size: int = Field(1000, gt=0)
+
+
+class Security(_Section):
+    cors_origins: list[str] = []
+    rate_limit_rpm: int = Field(
+        0, ge=0, description="Requests a minute for keys without a limit of their own; 0: none."
+    )
+    api_key_header: str = "X-API-Key"
+
+
+class Logging(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+    output: str = Field("stdout", description="stdout, or a file's path.")
+    include_request_id: bool = True
+    include_provider_info: bool = True
+
+
+class Listen(_Section):
+    """Addresses this process listens on. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    http: int = Field(8080, ge=0, le=65535, description="Public API (tail, gateway, serve) or health and metrics.")
+    grpc: int | None = Field(None, ge=0, le=65535)
+    control: int | None = Field(None, ge=0, le=65535, description="model-proxy only: providers, health, reload.")
+
+
+class Tls(_Section):
+    """Certificates for mTLS between services. Read again when the files change."""
+
+    certificate: Path
+    key: Path
+    authority: Path = Field(description="PEM bundle; two roots during a change of CA.")
+    trust_domain: str
+
+
+class Traffic(_Section):
+    """Bounds on requests."""
+
+    max_concurrent_requests: int = Field(100, gt=0)
+    max_body_bytes: int = Field(32 * 1024 * 1024, gt=0)
+    request_timeout: int = Field(30_000, gt=0, description="Milliseconds to the first byte and of silence.")
+    stream_max_seconds: int = Field(600, gt=0)
+    drain_seconds: int = Field(600, ge=0, description="How long a stopping service waits for open requests.")
+    default_output_tokens: int = Field(4096, gt=0, description="Reserved when a call names no max_tokens.")
+    requests_per_minute: int = Field(0, ge=0)
+    tokens_per_minute: int = Field(0, ge=0)
+    concurrency: int = Field(0, ge=0)
+
+
+class Billing(_Section):
+    unknown_price: Literal["refuse", "free"] = Field(
+        "refuse", description="What happens to a model without a price; free is flagged on every entry."
+    )
+    prices: dict[str, Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=dict,
+        description="Own prices, PROVIDER/MODEL: [input, output], in pico-dollars a token.",
+    )
+    uncertain_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the reservation charged for a call whose outcome is unknown."
+    )
+    strict_budgets: bool = Field(False, description="Refuse calls without max_tokens when the key has a budget.")
+
+
+class Telemetry(_Section):
+    enabled: bool = False
+    endpoint: str | None = Field(None, description="OTLP over HTTP, e.g. http://127.0.0.1:4318.")
+    sample_ratio: float = Field(0.01, ge=0, le=1)
+
+
+class Stores(_Section):
+    """Where state lives; default: files under ``service.data_dir``."""
+
+    accounts_url: str | None = None
+    ledger_url: str | None = None
+    secrets_key: SecretStr | None = Field(None, description="Base64 of 32 bytes. Default: a key file, made once.")
+    secrets_key_file: Path | None = None
+    bootstrap_file: Path | None = Field(None, description="Where the first admin password and key are written, once.")
+
+
+class Config(_Section):
+    """The whole configuration of one process."""
+
+    service: Service = Service()
+    auth: Auth = Auth()
+    providers: dict[str, Provider] = {"echo": Provider(type="echo", models=["echo"])}
+    routing: Routing = Routing()
+    cache: Cache = Cache()
+    security: Security = Security()
+    logging: Logging = Logging()
+    listen: Listen = Listen()
+    tls: Tls | None = None
+    peers: dict[str, list[str]] = Field(default_factory=dict, description="Service -> host:port of each replica slot.")
+    traffic: Traffic = Traffic()
+    billing: Billing = Billing()
+    telemetry: Telemetry = Telemetry()
+    stores: Stores = Stores()

@@ -1,0 +1,212 @@
+from llm_platform.proto import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Reserve(_message.Message):
+    __slots__ = ("reservation_id", "request_id", "key_id", "user_id", "provider", "model", "prompt_tokens_bound", "max_output_tokens", "default_output_tokens", "entry")
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_BOUND_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    reservation_id: str
+    request_id: str
+    key_id: str
+    user_id: str
+    provider: str
+    model: str
+    prompt_tokens_bound: int
+    max_output_tokens: int
+    default_output_tokens: int
+    entry: str
+    def __init__(self, reservation_id: _Optional[str] = ..., request_id: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prompt_tokens_bound: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., default_output_tokens: _Optional[int] = ..., entry: _Optional[str] = ...) -> None: ...
+
+class ReserveBatch(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Reserve]
+    def __init__(self, items: _Optional[_Iterable[_Union[Reserve, _Mapping]]] = ...) -> None: ...
+
+class ReserveReply(_message.Message):
+    __slots__ = ("error", "amount")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    error: _common_pb2.Error
+    amount: int
+    def __init__(self, error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class ReserveReplies(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ReserveReply]
+    def __init__(self, items: _Optional[_Iterable[_Union[ReserveReply, _Mapping]]] = ...) -> None: ...
+
+class ReleaseBatch(_message.Message):
+    __slots__ = ("reservation_ids",)
+    RESERVATION_IDS_FIELD_NUMBER: _ClassVar[int]
+    reservation_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, reservation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Outcome(_message.Message):
+    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id")
+    ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    attempt_id: str
+    reservation_id: str
+    kind: str
+    usage: _common_pb2.Usage
+    status: int
+    result: str
+    final: bool
+    provider: str
+    model: str
+    sent_at: str
+    key_id: str
+    user_id: str
+    request_id: str
+    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class OutcomeBatch(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Outcome]
+    def __init__(self, items: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
+
+class RecordReply(_message.Message):
+    __slots__ = ("recorded", "known")
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    recorded: int
+    known: int
+    def __init__(self, recorded: _Optional[int] = ..., known: _Optional[int] = ...) -> None: ...
+
+class UsageQuery(_message.Message):
+    __slots__ = ("key_id", "since", "until")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    since: str
+    until: str
+    def __init__(self, key_id: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
+
+class UsageRow(_message.Message):
+    __slots__ = ("key_id", "model", "provider", "requests", "usage", "cost")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    model: str
+    provider: str
+    requests: int
+    usage: _common_pb2.Usage
+    cost: int
+    def __init__(self, key_id: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., requests: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., cost: _Optional[int] = ...) -> None: ...
+
+class UsageReport(_message.Message):
+    __slots__ = ("rows",)
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[UsageRow]
+    def __init__(self, rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ...) -> None: ...
+
+class Entry(_message.Message):
+    __slots__ = ("sequence", "kind", "reservation_id", "attempt_id", "key_id", "provider", "model", "amount", "certainty", "usage", "result", "price_revision", "created_at", "request_id")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CERTAINTY_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    kind: str
+    reservation_id: str
+    attempt_id: str
+    key_id: str
+    provider: str
+    model: str
+    amount: int
+    certainty: str
+    usage: _common_pb2.Usage
+    result: str
+    price_revision: str
+    created_at: str
+    request_id: str
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[str] = ..., reservation_id: _Optional[str] = ..., attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., amount: _Optional[int] = ..., certainty: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., result: _Optional[str] = ..., price_revision: _Optional[str] = ..., created_at: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class EntriesQuery(_message.Message):
+    __slots__ = ("after", "limit", "kind", "request_id")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    limit: int
+    kind: str
+    request_id: str
+    def __init__(self, after: _Optional[int] = ..., limit: _Optional[int] = ..., kind: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class EntryPage(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Entry]
+    def __init__(self, items: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("key_id", "limit", "spent", "reserved")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    limit: int
+    spent: int
+    reserved: int
+    def __init__(self, key_id: _Optional[str] = ..., limit: _Optional[int] = ..., spent: _Optional[int] = ..., reserved: _Optional[int] = ...) -> None: ...
+
+class Budgets(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Budget]
+    def __init__(self, items: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ...) -> None: ...
+
+class VerifyReport(_message.Message):
+    __slots__ = ("entries", "open_reservations", "problems")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    OPEN_RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    open_reservations: int
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, entries: _Optional[int] = ..., open_reservations: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
