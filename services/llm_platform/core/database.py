@@ -1,0 +1,229 @@
+"""A service's own database: opened, brought to the newest schema, closed again.
+
+SQLite (aiosqlite) and PostgreSQL (asyncpg) behave alike behind one engine:
+
+* a transaction of the engine takes SQLite's write lock when it begins (``BEGIN IMMEDIATE``), so that what
+  it reads cannot change before it writes; transactions that only read go through ``reading(engine)`` and
+  neither wait for writers nor stop them (write-ahead log);
+* a commit is on the disk when it returns (``synchronous=FULL``): what was acknowledged survives a power cut;
+* a writer waits up to ``BUSY_TIMEOUT_MS`` for another process on the same file, e.g. the previous
+  release during a replacement.
+
+Migrations are Alembic scripts with four-digit revision numbers, and only ever widen the schema: the
+release before must run on it (a rollback keeps the database). So a database *ahead* of this release is
+accepted as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, MetaData, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from llm_platform.core.errors import Code, PlatformError
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a SQLite transaction waits for the write lock."""
+MIGRATION_TIMEOUT_SECONDS = 60.0
+"""How long a start waits for another process that is migrating the same database."""
+
+_READING = "llm_reading"
+_MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
+
+
+class UnusableDatabaseError(Exception):
+    """The database cannot be used by this release: the service must not start. Says why and what to do."""
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file."""
+    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string()
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections for transactions that only read."""
+    return engine.execution_options(**{_READING: True})
+
+
+@asynccontextmanager
+async def open_database(url: str, migrations_package: str) -> AsyncIterator[AsyncEngine]:
+    """Opens the database at ``url`` and brings it to the newest schema of ``migrations_package``.
+
+    ``migrations_package`` is the dotted name of a package with Alembic's ``env.py`` and ``versions``,
+    e.g. ``llm_platform.billing.migrations``. Several processes may open one database at once: one
+    migrates, the others wait. Raises UnusableDatabaseError; a failed migration leaves nothing behind.
+    """
+    engine = _engine(make_url(url))
+    try:
+        await _migrate(engine, migrations_package)
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, pool_pre_ping=True)
+    if url.database and url.database != ":memory:":
+        try:
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnusableDatabaseError(
+                f"The folder of the database {url.database} cannot be made: {error.strerror}."
+            ) from error
+    engine = create_async_engine(
+        url,
+        # None: the driver begins nothing by itself, transactions begin in _begin.
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    deferred = connection.get_execution_options().get(_READING, False)
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+
+# Migrations
+
+
+async def _migrate(engine: AsyncEngine, package: str) -> None:
+    deadline = asyncio.get_running_loop().time() + MIGRATION_TIMEOUT_SECONDS
+    name = engine.url.render_as_string(hide_password=True)
+    while True:
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_upgrade, package)
+            return
+        except UnusableDatabaseError:
+            raise
+        except Exception as error:
+            if is_transient(error) and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.1)
+                continue
+            raise UnusableDatabaseError(
+                f"The database {name} could not be opened or migrated: {_reason(error, detail=str(error))}."
+            ) from error
+
+
+def _upgrade(connection: Connection, package: str) -> None:
+    # Alembic is only in memory while it works: a service that runs for months does not need it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    config = Config()
+    config.set_main_option("script_location", _script_location(package))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if newest is None:
+        raise UnusableDatabaseError(f"{package} holds no migration.")
+    if current is not None and current.isdecimal() and int(current) > int(newest):
+        return
+    if current != newest:
+        command.upgrade(config, "head")
+
+
+def _script_location(package: str) -> str:
+    parent, _, folder = package.rpartition(".")
+    return f"{parent}:{folder}"
+
+
+def migrate(context: EnvironmentContext | Any, metadata: MetaData) -> None:
+    """The body of a migrations package's ``env.py``: runs inside the transaction that holds the lock."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+# Failures
+
+
+_SQLITE_REASONS: dict[int, str] = {
+    sqlite3.SQLITE_BUSY: "it is locked by another process",
+    sqlite3.SQLITE_LOCKED: "it is locked by another process",
+    sqlite3.SQLITE_READONLY: "it is read-only; look at the owner and mode of its file, folder and file system",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened; look at the owner and mode of its folder",
+    sqlite3.SQLITE_CORRUPT: "its file is damaged; restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "its file is not a database",
+}
+_POSTGRESQL_REASONS = {
+    "25006": "it is read-only",
+    "40001": "a transaction met another one",
+    "40P01": "a transaction met another one",
+    "53100": "the disk is full",
+    "53300": "it has too many connections",
+    "55P03": "it is locked by another process",
+}
+_TRANSIENT_SQLITE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_TRANSIENT_POSTGRESQL = frozenset({"40001", "40P01", "55P03"})
+
+
+def _codes(error: BaseException) -> tuple[int, str]:
+    """SQLite's primary result code (0: none) and the SQLSTATE (empty: none) of a failure."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, sqlite3.Error):
+        return getattr(original, "sqlite_errorcode", 0) & 0xFF, ""
+    return 0, str(getattr(original, "sqlstate", None) or "")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction, run again from its beginning, may succeed: a lock or a deadlock."""
+    code, state = _codes(error)
+    return code in _TRANSIENT_SQLITE or state in _TRANSIENT_POSTGRESQL
+
+
+def unavailable(error: SQLAlchemyError, what: str) -> PlatformError:
+    """What a caller is told when the database fails: ``what`` names it, e.g. "The ledger's database"."""
+    return PlatformError(Code.UNAVAILABLE, f"{what} cannot be used: {_reason(error)}.", retry_after=1)
+
+
+def _reason(error: BaseException, detail: str | None = None) -> str:
+    code, state = _codes(error)
+    known = _SQLITE_REASONS.get(code) or _POSTGRESQL_REASONS.get(state)
+    if known:
+        return known
+    if isinstance(error, PoolTimeoutError):
+        return "all connections are in use"
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "the connection broke"
+    # The driver's own words may quote values: a caller is only told the kind of failure, an operator all.
+    return detail or type(error.orig if isinstance(error, DBAPIError) else error).__name__
+
+
+async def check(engine: AsyncEngine) -> None:
+    """The readiness check: takes the write lock for a moment. Raises PlatformError with the reason."""
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise unavailable(error, "The database") from error

@@ -1,0 +1,178 @@
+"""core/database.py: real SQLite files, real migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from llm_platform.core.database import (
+    UnusableDatabaseError,
+    check,
+    is_transient,
+    open_database,
+    reading,
+    sqlite_url,
+    unavailable,
+)
+from llm_platform.core.errors import Code, PlatformError
+
+_names = itertools.count()
+
+
+class Migrations:
+    """A migrations package of its own for one test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.parent = f"migrations_of_a_test_{next(_names)}"
+        self.package = f"{self.parent}.migrations"
+        self._folder = folder / self.parent / "migrations"
+        (self._folder / "versions").mkdir(parents=True)
+        (folder / self.parent / "__init__.py").touch()
+        (self._folder / "env.py").write_text(
+            dedent(
+                """
+                from alembic import context
+                from sqlalchemy import MetaData
+                from llm_platform.core.database import migrate
+                migrate(context, MetaData())
+                """
+            )
+        )
+
+    def add(self, revision: str, *statements: str, after: str | None = None) -> None:
+        body = "\n".join(f"    op.execute({statement!r})" for statement in statements)
+        (self._folder / "versions" / f"{revision}.py").write_text(
+            f"from alembic import op\nrevision = {revision!r}\ndown_revision = {after!r}\n"
+            f"def upgrade():\n    pass\n{body}\n"
+        )
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Migrations:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Migrations(tmp_path)
+    made.add("0001", "CREATE TABLE things (name TEXT PRIMARY KEY)")
+    return made
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return sqlite_url(tmp_path / "data" / "things.sqlite")
+
+
+async def test_a_new_database_is_made_and_migrated(url: str, migrations: Migrations) -> None:
+    async with open_database(url, migrations.package) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text("INSERT INTO things VALUES ('a')"))
+        async with reading(engine).connect() as connection:
+            assert (await connection.execute(text("SELECT name FROM things"))).scalars().all() == ["a"]
+            assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
+            assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
+            assert (await connection.execute(text("PRAGMA foreign_keys"))).scalar() == 1
+            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 5000
+
+
+async def test_opening_again_applies_only_what_is_new(url: str, migrations: Migrations) -> None:
+    async with open_database(url, migrations.package) as engine, engine.begin() as connection:
+        await connection.execute(text("INSERT INTO things VALUES ('a')"))
+    migrations.add("0002", "ALTER TABLE things ADD COLUMN size INTEGER", after="0001")
+    async with open_database(url, migrations.package) as engine, engine.connect() as connection:
+        assert (await connection.execute(text("SELECT name, size FROM things"))).all() == [("a", None)]
+
+
+async def test_several_processes_may_start_on_one_new_database(url: str, migrations: Migrations) -> None:
+    async def start() -> int:
+        async with open_database(url, migrations.package) as engine, reading(engine).connect() as connection:
+            return (await connection.execute(text("SELECT count(*) FROM things"))).scalar_one()
+
+    assert await asyncio.gather(*(start() for _ in range(5))) == [0] * 5
+
+
+@pytest.mark.case(31)
+async def test_a_failed_migration_stops_the_start_and_leaves_nothing_behind(url: str, migrations: Migrations) -> None:
+    async with open_database(url, migrations.package):
+        pass
+    migrations.add("0002", "CREATE TABLE half (id INTEGER)", "INSERT INTO missing VALUES (1)", after="0001")
+    with pytest.raises(UnusableDatabaseError, match="missing"):
+        async with open_database(url, migrations.package):
+            pytest.fail("it must not open")
+    with sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///")) as connection:
+        assert {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} == {
+            "things",
+            "alembic_version",
+        }
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    connection.close()
+
+
+@pytest.mark.case(31)
+async def test_the_release_before_runs_on_the_newer_schema(url: str, migrations: Migrations, tmp_path: Path) -> None:
+    newer = Migrations(tmp_path)
+    newer.add("0001", "CREATE TABLE things (name TEXT PRIMARY KEY)")
+    newer.add("0002", "ALTER TABLE things ADD COLUMN size INTEGER", after="0001")
+    async with open_database(url, newer.package):
+        pass
+    async with open_database(url, migrations.package) as engine, engine.begin() as connection:
+        await connection.execute(text("INSERT INTO things (name) VALUES ('a')"))
+
+
+async def test_a_file_that_is_no_database_is_named(url: str, migrations: Migrations, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "things.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(UnusableDatabaseError, match=r"things\.sqlite .* not a database"):
+        async with open_database(url, migrations.package):
+            pytest.fail("it must not open")
+
+
+async def test_a_folder_that_cannot_be_made_is_named(migrations: Migrations, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnusableDatabaseError, match="folder of the database"):
+        async with open_database(sqlite_url(tmp_path / "file" / "x" / "y.sqlite"), migrations.package):
+            pytest.fail("it must not open")
+
+
+async def test_a_writer_sees_what_the_writer_before_it_wrote(url: str, migrations: Migrations) -> None:
+    """Read, then write what was read plus one: no update is lost, no transaction fails."""
+    migrations.add("0002", "CREATE TABLE counter (n INTEGER)", "INSERT INTO counter VALUES (0)", after="0001")
+    async with open_database(url, migrations.package) as one, open_database(url, migrations.package) as two:
+
+        async def increment(engine: object) -> None:
+            async with engine.begin() as connection:  # type: ignore[attr-defined]
+                n = (await connection.execute(text("SELECT n FROM counter"))).scalar_one()
+                await connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
+
+        await asyncio.gather(*(increment(engine) for _ in range(20) for engine in (one, two)))
+        async with one.connect() as connection:
+            assert (await connection.execute(text("SELECT n FROM counter"))).scalar() == 40
+
+
+async def test_readers_do_not_wait_for_a_writer(url: str, migrations: Migrations) -> None:
+    async with open_database(url, migrations.package) as engine, engine.begin() as writer:
+        await writer.execute(text("INSERT INTO things VALUES ('a')"))
+        async with asyncio.timeout(2), reading(engine).connect() as reader:
+            assert (await reader.execute(text("SELECT count(*) FROM things"))).scalar() == 0
+
+
+async def test_a_locked_database_is_transient_and_unavailable(
+    url: str, migrations: Migrations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_platform.core.database.BUSY_TIMEOUT_MS", 50)
+    async with open_database(url, migrations.package) as one, open_database(url, migrations.package) as two:
+        async with one.begin():
+            with pytest.raises(OperationalError) as caught:
+                async with two.begin():
+                    pytest.fail("it is locked")
+            assert is_transient(caught.value)
+            error = unavailable(caught.value, "The ledger's database")
+            assert error.code is Code.UNAVAILABLE
+            assert error.message == "The ledger's database cannot be used: it is locked by another process."
+            with pytest.raises(PlatformError):
+                await check(two)
+        await check(two)
