@@ -36,20 +36,26 @@ class Batcher(Generic[Item, Result]):
         self._limit = limit
         self._backlog = backlog
         self._slots = in_flight
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result] | None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
     async def __call__(self, item: Item) -> Result:
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._accept(item, future)
+        return await future
+
+    def post(self, item: Item) -> None:
+        """Sends without waiting: the result is dropped, and so is a failure, which ``send`` sees first."""
+        self._accept(item, None)
+
+    def _accept(self, item: Item, future: asyncio.Future[Result] | None) -> None:
         if len(self._waiting) >= self._backlog:
             raise PlatformError(Code.OVERLOADED, "Too many calls are waiting. Try again shortly.", retry_after=1)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, future))
         if not self._scheduled and len(self._tasks) < self._slots:
             self._scheduled = True
-            loop.call_soon(self._start)
-        return await future
+            asyncio.get_running_loop().call_soon(self._start)
 
     def _start(self) -> None:
         self._scheduled = False
@@ -65,18 +71,18 @@ class Batcher(Generic[Item, Result]):
         if self._waiting and not self._scheduled:
             self._start()
 
-    async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Result] | None]]) -> None:
         try:
             results = await self._send([item for item, _ in batch])
         except BaseException as error:
             for _, future in batch:
-                if not future.done():
+                if future is not None and not future.done():
                     future.set_exception(_shared(error))
             if not isinstance(error, Exception):
                 raise
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_result(result)
 
     async def aclose(self) -> None:

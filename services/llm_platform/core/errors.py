@@ -34,6 +34,8 @@ class Code(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    REQUEST_TIMEOUT = "request_timeout"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MODEL_NOT_FOUND = "model_not_found"
@@ -61,6 +63,8 @@ class Code(StrEnum):
 _MEANINGS: dict[Code, _Meaning] = {
     Code.INVALID_REQUEST: _Meaning(400, Fault.CALLER, False),
     Code.BODY_TOO_LARGE: _Meaning(413, Fault.CALLER, False),
+    Code.UNSUPPORTED_MEDIA_TYPE: _Meaning(415, Fault.CALLER, False),
+    Code.REQUEST_TIMEOUT: _Meaning(408, Fault.CALLER, True),
     Code.NOT_FOUND: _Meaning(404, Fault.CALLER, False),
     Code.METHOD_NOT_ALLOWED: _Meaning(405, Fault.CALLER, False),
     Code.MODEL_NOT_FOUND: _Meaning(404, Fault.CALLER, False),
