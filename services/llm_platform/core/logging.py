@@ -1,0 +1,223 @@
+"""Logs: one JSON object a line, with the request's and the trace's id, and no secret.
+
+One processor renders the whole event, since an access line is on the request path. The standard
+library's loggers (aiohttp, grpc, alembic, asyncio) end in the same place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging as stdlib
+import sys
+import threading
+import time
+import traceback
+from contextvars import ContextVar
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from llm_platform.core.config import Config
+from llm_platform.core.redaction import REDACTED, Secret, redact_line
+
+Logger = FilteringBoundLogger
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The platform's id of the request being served; set at the entry, on every line until then."""
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+"""Hex id of the trace, set by ``core/tracing.py`` for sampled requests only."""
+
+_LEVELS = {"debug": stdlib.DEBUG, "info": stdlib.INFO, "warning": stdlib.WARNING, "error": stdlib.ERROR}
+# These say at INFO what this platform says better itself, once a request.
+_QUIET = ("aiohttp.access", "aiosqlite", "asyncio", "hpack", "urllib3")
+
+
+def get_logger(name: str) -> Logger:
+    """A logger named after what it speaks for, e.g. ``head`` or ``relay.client``."""
+    return cast("Logger", structlog.get_logger(logger_name=name))
+
+
+def configure(config: Config) -> None:
+    """Directs all logging of the process as ``config.logging`` says. A later call takes over."""
+    level = _LEVELS[config.logging.level]
+    _sink.open(_target(config))
+    render = Renderer(
+        service=config.service.name,
+        replica=config.service.replica,
+        text=config.logging.format == "text",
+        include_request_id=config.logging.include_request_id,
+    )
+    structlog.configure(
+        processors=[render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _sink,
+        cache_logger_on_first_use=True,
+    )
+    root = stdlib.getLogger()
+    root.handlers[:] = [_StdlibHandler(render)]
+    root.setLevel(level)
+    for name in _QUIET:
+        stdlib.getLogger(name).setLevel(max(level, stdlib.WARNING))
+    stdlib.captureWarnings(True)
+
+
+def reopen() -> None:
+    """Opens the log file again after it was rotated (SIGHUP)."""
+    _sink.reopen()
+
+
+def _target(config: Config) -> Path | None:
+    output = config.logging.output
+    if output == "stdout":
+        return None
+    return config.service.data_dir / f"{config.service.replica}.log" if output == "file" else Path(output)
+
+
+class _Sink:
+    """Where rendered lines go. A full disk or a closed pipe must not fail requests: such lines are counted."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._stream: IO[bytes] = sys.stdout.buffer
+        self._lock = threading.Lock()
+        self.lost = 0
+
+    def open(self, path: Path | None) -> None:
+        previous, self._path = self._stream if self._path else None, path
+        if path is None:
+            self._stream = sys.stdout.buffer
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = path.open("ab", buffering=0)
+        if previous is not None:
+            previous.close()
+
+    def reopen(self) -> None:
+        if self._path is not None:
+            self.open(self._path)
+
+    def write(self, line: bytes) -> None:
+        with self._lock:
+            try:
+                self._stream.write(line)
+                self._stream.flush()
+            except (OSError, ValueError):
+                self.lost += 1
+
+    msg = debug = info = warning = error = critical = exception = log = fatal = failure = err = write
+
+
+_sink = _Sink()
+
+
+def lines_lost() -> int:
+    """Lines that could not be written since the start."""
+    return _sink.lost
+
+
+class _Clock:
+    """RFC 3339 in UTC with milliseconds; the part up to the second is formatted once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._prefix = ""
+
+    def __call__(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._prefix}{int((now - second) * 1000):03d}Z"
+
+
+class Renderer:
+    """The processor: an event becomes a line of bytes."""
+
+    def __init__(self, service: str, replica: str, *, text: bool = False, include_request_id: bool = True) -> None:
+        self._service = service
+        self._replica = replica
+        self._include_request_id = include_request_id
+        self._clock = _Clock()
+        self._encode = msgspec.json.Encoder(enc_hook=_show, decimal_format="number").encode
+        self._layout = self._text if text else self._json
+
+    def __call__(self, _logger: WrappedLogger, level: str, event: EventDict) -> bytes:
+        line: dict[str, Any] = {
+            "timestamp": self._clock(),
+            "level": level,
+            "logger": event.pop("logger_name", ""),
+            "event": event.pop("event", ""),
+            "service": self._service,
+            "replica": self._replica,
+        }
+        if self._include_request_id and (current := request_id.get()):
+            line["request_id"] = current
+        if current := trace_id.get():
+            line["trace_id"] = current
+        if "exc_info" in event and (exception := _traceback(event.pop("exc_info"))):
+            line["exception"] = exception
+        line.update(event)
+        return redact_line(self._layout(line))
+
+    def _json(self, line: dict[str, Any]) -> bytes:
+        try:
+            return self._encode(line) + b"\n"
+        except (TypeError, ValueError, RecursionError):
+            # A field that cannot be encoded (a lone surrogate, an odd key) must not lose the line.
+            return self._encode({key: ascii(value) for key, value in line.items()}) + b"\n"
+
+    def _text(self, line: dict[str, Any]) -> bytes:
+        timestamp, level, logger, event = (line.pop(key) for key in ("timestamp", "level", "logger", "event"))
+        exception = line.pop("exception", "")
+        del line["service"], line["replica"]
+        fields = " ".join(f"{key}={self._inline(value)}" for key, value in line.items())
+        text = f"{timestamp} {level.upper():7} {logger}: {event} {fields}".rstrip() + "\n"
+        return (text + (f"{exception}\n" if exception else "")).encode("utf-8", "backslashreplace")
+
+    def _inline(self, value: Any) -> str:
+        if isinstance(value, str) and value and not any(c.isspace() for c in value):
+            return value
+        return self._json({"": value})[4:-2].decode()
+
+
+def _show(value: Any) -> str:
+    """What JSON has no form for. Messages of the ports may hold secrets: they are named, not shown."""
+    if isinstance(value, Secret):
+        return REDACTED
+    descriptor = getattr(value, "DESCRIPTOR", None)
+    if descriptor is not None:
+        return f"<{descriptor.full_name}>"
+    return str(value)
+
+
+def _traceback(exc_info: Any) -> str:
+    if exc_info is True:
+        exc_info = sys.exc_info()[1]
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    if not isinstance(exc_info, BaseException):
+        return ""
+    return "".join(traceback.format_exception(exc_info)).rstrip()
+
+
+class _StdlibHandler(stdlib.Handler):
+    """Sends the records of the standard library's loggers through the same renderer."""
+
+    def __init__(self, render: Renderer) -> None:
+        super().__init__()
+        self._render = render
+
+    def emit(self, record: stdlib.LogRecord) -> None:
+        event: EventDict = {"logger_name": record.name, "event": _message(record)}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        _sink.write(self._render(None, record.levelname.lower(), event))
+
+
+def _message(record: stdlib.LogRecord) -> str:
+    with contextlib.suppress(TypeError, ValueError):
+        return record.getMessage()
+    return str(record.msg)
