@@ -1,0 +1,384 @@
+"""The catalogue (``deploy/catalog.yml``): what services exist, what they need and who may call what.
+
+It is read by every service (allow-lists), by the deployment (rollout order, addresses, limits) and by
+the monitoring (targets). It is imported on the controller too, so it needs nothing but pydantic and
+PyYAML.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from llm_platform.core.catalog_source import CatalogError, Place, Problem, Source
+
+DEFAULT_PATH = Path(__file__).parents[3] / "deploy" / "catalog.yml"
+
+Generation = Literal["a", "b"]
+GENERATIONS: tuple[Generation, ...] = ("a", "b")
+"""At most two generations of a replica live at once: the serving one and the next or draining one."""
+
+EPHEMERAL_PORTS = range(32768, 61000)
+"""Linux takes ports of outgoing connections from here (net.ipv4.ip_local_port_range)."""
+FIRST_SERVICE_HOST = 16
+"""Addresses below it in each network belong to the bridge and to the stores."""
+SLOTS_PER_SERVICE = 16
+
+
+class PortRange(NamedTuple):
+    """Ports ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas have a slot in it."""
+        return (self.last - self.first + 1) // len(GENERATIONS)
+
+    def meets(self, other: PortRange) -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+def _port_range(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    first, dash, last = value.partition("-")
+    if not (dash and first.strip().isdigit() and last.strip().isdigit()):
+        raise ValueError("a range of ports is written FIRST-LAST")
+    bounds = PortRange(int(first), int(last))
+    if not 1024 <= bounds.first < bounds.last <= 65535:
+        raise ValueError("a range of ports runs upwards within 1024-65535")
+    return bounds
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Method = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*/[A-Z][A-Za-z]*$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+
+
+class Network(_Entry):
+    """A bridge network, the same on every host."""
+
+    subnet: ipaddress.IPv4Network
+
+
+class Resources(_Entry):
+    """Limits of one replica."""
+
+    cpus: float = Field(gt=0)
+    memory_mb: int = Field(ge=64)
+
+
+class Slo(_Entry):
+    """What a service promises over 30 days."""
+
+    availability: float = Field(gt=0, lt=1, description="Share of requests that do not fail by our fault.")
+    latency_ms: int = Field(gt=0)
+    latency_ratio: float = Field(gt=0, lt=1, description="Share of requests that stay under latency_ms.")
+
+
+class Service(_Entry):
+    """One service of the catalogue."""
+
+    group: str
+    slot: int = Field(ge=0, description="Its own number, never reused: fixes its containers' addresses.")
+    networks: list[str] = Field(min_length=1)
+    ports: dict[Literal["grpc", "control", "http"], Port] = Field(description="Where each container listens.")
+    slot_ports: dict[Literal["grpc", "control"], Annotated[PortRange, BeforeValidator(_port_range)]] = {}
+    public: bool = False
+    needs: list[str] = []
+    replicas: int = Field(ge=1, description="On each host of its group.")
+    health: str = Field(pattern=r"^/")
+    slo: Slo
+    resources: Resources
+    allow: dict[Method, list[str]]
+
+
+class Catalog(_Entry):
+    """The whole catalogue, valid as a whole (see ``load``)."""
+
+    groups: list[str] = Field(min_length=1)
+    networks: dict[Name, Network]
+    metrics_port: Port
+    callers: list[Name]
+    services: dict[Name, Service] = Field(min_length=1)
+    _source: Source = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._source = context
+
+    @cached_property
+    def identities(self) -> frozenset[str]:
+        """Every name that may stand in a certificate of the platform."""
+        return frozenset(self.services) | frozenset(self.callers)
+
+    def service(self, name: str) -> Service:
+        """Raises ``KeyError`` naming the services that exist."""
+        try:
+            return self.services[name]
+        except KeyError:
+            raise KeyError(f"no service {name!r} in the catalogue; there are {', '.join(self.services)}") from None
+
+    def waves(self) -> list[list[str]]:
+        """Rollout order: each wave needs only services of earlier ones. Names in the catalogue's order."""
+        depth: dict[str, int] = {}
+
+        def settle(name: str) -> int:
+            if name not in depth:
+                depth[name] = 1 + max((settle(needed) for needed in self.services[name].needs), default=-1)
+            return depth[name]
+
+        count = 1 + max(settle(name) for name in self.services)
+        return [[name for name in self.services if depth[name] == wave] for wave in range(count)]
+
+    def allow_list(self, service: str) -> dict[str, frozenset[str]]:
+        """Method (``Ledger/Reserve``) -> who may call it at ``service``. A method not in it is refused."""
+        return {method: frozenset(callers) for method, callers in self.service(service).allow.items()}
+
+    def allowed_callers(self, service: str, method: str) -> frozenset[str]:
+        """Who may call ``method`` (``Ledger/Reserve``) at ``service``; nobody when it is not listed."""
+        return frozenset(self.service(service).allow.get(method, ()))
+
+    def callees(self, caller: str) -> list[str]:
+        """The services that ``caller`` may call: whose endpoints it must know and its hosts must reach."""
+        return [name for name, service in self.services.items() if any(caller in who for who in service.allow.values())]
+
+    def slot_port(
+        self, service: str, replica: int, generation: Generation, listener: Literal["grpc", "control"] = "grpc"
+    ) -> int:
+        """The port a host publishes for one generation of one replica (from 1) of ``service``."""
+        ports = self.service(service).slot_ports[listener]
+        if not 1 <= replica <= ports.replicas:
+            raise ValueError(f"{service} has slots for replicas 1 to {ports.replicas} on a host, not {replica}")
+        return ports.first + _slot_index(replica, generation)
+
+    def address(self, service: str, replica: int, generation: Generation, network: str) -> ipaddress.IPv4Address:
+        """The fixed address of one generation of one replica (from 1) in ``network``, on its host."""
+        if not 1 <= replica <= SLOTS_PER_SERVICE // len(GENERATIONS):
+            raise ValueError(f"{service} has addresses for replicas 1 to 8 on a host, not {replica}")
+        own = self.service(service)
+        if network not in own.networks:
+            raise ValueError(f"{service} is not on {network}")
+        offset = FIRST_SERVICE_HOST + own.slot * SLOTS_PER_SERVICE + _slot_index(replica, generation)
+        return self.networks[network].subnet[offset]
+
+    def endpoints(
+        self,
+        service: str,
+        hosts: Iterable[str],
+        listener: Literal["grpc", "control"] = "grpc",
+        replicas: int | None = None,
+    ) -> list[str]:
+        """``host:port`` of every slot of ``service`` on ``hosts``: what its callers have as ``peers``.
+
+        Both generations are in it, so the list does not change over updates; about half refuse connections.
+        """
+        count = replicas or self.service(service).replicas
+        return [
+            f"{host}:{self.slot_port(service, replica, generation, listener)}"
+            for host in hosts
+            for replica in range(1, count + 1)
+            for generation in GENERATIONS
+        ]
+
+    def targets(
+        self, hosts: Mapping[str, Iterable[str]], replicas: Mapping[str, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Prometheus ``file_sd`` entries, one a replica, scraped through each host's mTLS port.
+
+        ``hosts``: group -> addresses; ``replicas``: service -> count on each host, where it is not the default.
+        """
+        counts = replicas or {}
+        return [
+            {
+                "targets": [f"{host}:{self.metrics_port}"],
+                "labels": {
+                    "__metrics_path__": f"/{name}/{replica}/metrics",
+                    "service": name,
+                    "replica": f"{name}-{replica}",
+                    "group": service.group,
+                },
+            }
+            for name, service in self.services.items()
+            for host in hosts.get(service.group, ())
+            for replica in range(1, counts.get(name, service.replicas) + 1)
+        ]
+
+    def port_table(self) -> str:
+        """The table of docs/ports.md, in Markdown."""
+        lines = [
+            "| service | group | port | what | slot ports | networks |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, service in self.services.items():
+            for listener, port in service.ports.items():
+                what = "HTTP API" if listener == "http" and service.public else _LISTENERS[listener]
+                slots = str(service.slot_ports.get(listener, "-")) if listener != "http" else "-"
+                lines.append(
+                    f"| {name} | {service.group} | {port} | {what} | {slots} | {', '.join(service.networks)} |"
+                )
+        lines.append(f"| metrics and health off the host | all | {self.metrics_port} | HTTPS with mTLS | - | host |")
+        return "\n".join(lines) + "\n"
+
+    def check_methods(self, offered: Mapping[str, Iterable[str]]) -> None:
+        """Holds ``allow`` against the methods that services really offer (``rpc.ports.offered_methods()``).
+
+        Raises ``CatalogError``: a method that does not exist, or one that nobody decided about.
+        """
+        problems: list[Problem] = []
+        for name, service in self.services.items():
+            existing = set(offered.get(name, ()))
+            problems += [
+                self._source.problem(("services", name, "allow", method), "no such method")
+                for method in service.allow.keys() - existing
+            ]
+            problems += [
+                self._source.problem(
+                    ("services", name, "allow"), f"{method} has no entry: name who may call it, or [] for nobody"
+                )
+                for method in existing - service.allow.keys()
+            ]
+        if problems:
+            raise CatalogError(sorted(problems))
+
+
+_LISTENERS = {"grpc": "gRPC", "control": "gRPC control", "http": "HTTP (health, metrics)"}
+
+
+def _slot_index(replica: int, generation: Generation) -> int:
+    return (replica - 1) * len(GENERATIONS) + GENERATIONS.index(generation)
+
+
+def load(path: Path | str | None = None) -> Catalog:
+    """The catalogue at ``path`` (default: the checkout's). Raises ``CatalogError`` with all that is wrong."""
+    file = Path(path or DEFAULT_PATH)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogError([Problem(str(file), error.strerror or str(error))]) from error
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str = "catalog.yml") -> Catalog:
+    """The catalogue written in ``text``; ``name`` stands in the places of problems."""
+    try:
+        source = Source(name, yaml.compose(text, Loader=yaml.SafeLoader))
+        content = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CatalogError([Problem(f"{name}:{line}", error.problem or "not YAML")]) from error
+    if source.repeated:
+        raise CatalogError(source.problem(place, "stands here twice") for place in source.repeated)
+    try:
+        catalog = Catalog.model_validate(content, context=source)
+    except ValidationError as error:
+        raise CatalogError(
+            source.problem(tuple(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in error.errors()
+        ) from error
+    problems = [source.problem(place, reason) for place, reason in _contradictions(catalog)]
+    if problems:
+        raise CatalogError(problems)
+    return catalog
+
+
+def _contradictions(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    yield from _unknown_names(catalog)
+    yield from _cycles(catalog)
+    yield from _port_clashes(catalog)
+    yield from _slot_clashes(catalog)
+
+
+def _unknown_names(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    for index, caller in enumerate(catalog.callers):
+        if caller in catalog.services:
+            yield ("callers", index), f"{caller} is a service already"
+    for name, service in catalog.services.items():
+        here: Place = ("services", name)
+        if service.group not in catalog.groups:
+            yield (*here, "group"), f"unknown group {service.group!r}; there are {', '.join(catalog.groups)}"
+        for index, network in enumerate(service.networks):
+            if network not in catalog.networks:
+                yield (
+                    (*here, "networks", index),
+                    f"unknown network {network!r}; there are {', '.join(catalog.networks)}",
+                )
+        for index, needed in enumerate(service.needs):
+            if needed not in catalog.services:
+                yield (*here, "needs", index), f"unknown service {needed!r}"
+        for method, callers in service.allow.items():
+            for index, caller in enumerate(callers):
+                if caller not in catalog.identities:
+                    yield (*here, "allow", method, index), f"caller {caller!r} is neither a service nor in callers"
+
+
+def _cycles(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    """Each cycle once, at the service in it that stands first in the file."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> Iterator[list[str]]:
+        if name in path:
+            yield [*path[path.index(name) :], name]
+        elif name not in done:
+            for needed in catalog.services[name].needs:
+                if needed in catalog.services:
+                    yield from walk(needed, [*path, name])
+            done.add(name)
+
+    for name in catalog.services:
+        for cycle in walk(name, []):
+            yield ("services", cycle[0], "needs"), f"the services need each other: {' -> '.join(cycle)}"
+
+
+def _port_clashes(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    """In ``dev`` one host runs everything, so no port may be taken twice, whatever the groups."""
+    taken: list[tuple[PortRange, str]] = [(PortRange(catalog.metrics_port, catalog.metrics_port), "metrics_port")]
+    for name, service in catalog.services.items():
+        claims = [("ports", listener, PortRange(port, port)) for listener, port in service.ports.items()]
+        claims += [("slot_ports", listener, ports) for listener, ports in service.slot_ports.items()]
+        for kind, listener, ports in claims:
+            place: Place = ("services", name, kind, listener)
+            for other, owner in taken:
+                if ports.meets(other):
+                    yield place, f"port {max(ports.first, other.first)} is taken by {owner}"
+            taken.append((ports, f"{name} ({kind}.{listener})"))
+
+
+def _slot_clashes(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    owners: dict[int, str] = {}
+    for name, service in catalog.services.items():
+        here: Place = ("services", name)
+        if service.slot in owners:
+            yield (*here, "slot"), f"slot {service.slot} is taken by {owners[service.slot]}"
+        owners[service.slot] = name
+        last_host = FIRST_SERVICE_HOST + (service.slot + 1) * SLOTS_PER_SERVICE - 1
+        for network in service.networks:
+            subnet = catalog.networks[network].subnet if network in catalog.networks else None
+            if subnet is not None and last_host >= subnet.num_addresses - 1:
+                yield (*here, "slot"), f"slot {service.slot} does not fit into {network} ({subnet})"
+        for listener in service.ports.keys() - {"http"} - service.slot_ports.keys():
+            yield (*here, "ports", listener), "a gRPC port needs slot_ports, or other hosts cannot reach its replicas"
+        for listener, ports in service.slot_ports.items():
+            place: Place = (*here, "slot_ports", listener)
+            if listener not in service.ports:
+                yield place, f"there is no {listener} in ports"
+            if ports.replicas < service.replicas:
+                yield place, f"{ports} has slots for {ports.replicas} replicas, not for {service.replicas}"
+            if ports.last >= EPHEMERAL_PORTS.start and ports.first < EPHEMERAL_PORTS.stop:
+                yield place, f"{ports} lies in the range of outgoing connections ({EPHEMERAL_PORTS.start}-60999)"
