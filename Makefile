@@ -1,0 +1,76 @@
+# Everything a contributor runs. `make` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := services
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements/dev.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the development requirements"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.lock
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make .venv with the pinned requirements
+
+.PHONY: proto
+proto: setup ## Generate the message classes from services/proto
+	@$(BIN)/python -m grpc_tools.protoc -Illm_platform/proto=services/proto \
+	  --python_out=services --pyi_out=services services/proto/*.proto
+
+.PHONY: lock
+lock: setup ## Pin the requirements of pyproject.toml anew, with hashes
+	@for set in runtime: deploy:deploy dev:deploy,dev bench:bench; do \
+	  extras=$${set#*:}; \
+	  $(BIN)/uv pip compile --quiet pyproject.toml $${extras:+--extra $${extras//,/ --extra }} --universal \
+	    --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    --output-file requirements/$${set%%:*}.lock; \
+	done
+
+.PHONY: format
+format: setup ## Format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: lint
+lint: setup ## ruff, yamllint, ansible-lint, generated code and the catalogue
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/yamllint --strict .
+	@tests/checks/generated-code
+	@$(BIN)/ansible-lint --offline --profile production --quiet
+
+.PHONY: types
+types: setup ## mypy --strict on the package, its tests and the deployment's plugins
+	@$(BIN)/mypy
+
+.PHONY: unit
+unit: setup ## Unit tests, in parallel
+	@$(BIN)/pytest tests/unit -n 2
+
+.PHONY: integration
+integration: setup ## Real processes on the loopback over mTLS, and the OpenAI SDK against them
+	@$(BIN)/pytest tests/integration tests/compat
+
+.PHONY: deploy-test
+deploy-test: setup ## ./deploy.sh dev deploy from nothing, its second run, an update under load (needs root and Docker)
+	@$(BIN)/pytest tests/deploy
+
+.PHONY: chaos
+chaos: setup ## kill -9 under load; every provider call must have exactly one ledger entry (KILLS=n a service)
+	@$(BIN)/pytest tests/chaos
+
+.PHONY: test
+test: lint types unit integration chaos deploy-test ## All of the above: what CI runs
+
+.PHONY: bench
+bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
+	@$(BIN)/python -m bench
+
+.PHONY: clean
+clean: ## Remove what the build and the tests made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build bench/results
