@@ -247,16 +247,16 @@ class Catalog(_Entry):
             existing = set(offered.get(name, ()))
             problems += [
                 self._source.problem(("services", name, "allow", method), "no such method")
-                for method in service.allow.keys() - existing
+                for method in sorted(service.allow.keys() - existing)
             ]
             problems += [
                 self._source.problem(
                     ("services", name, "allow"), f"{method} has no entry: name who may call it, or [] for nobody"
                 )
-                for method in existing - service.allow.keys()
+                for method in sorted(existing - service.allow.keys())
             ]
         if problems:
-            raise CatalogError(sorted(problems))
+            raise CatalogError(problems)
 
 
 _LISTENERS = {"grpc": "gRPC", "control": "gRPC control", "http": "HTTP (health, metrics)"}
