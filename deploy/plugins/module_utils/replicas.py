@@ -25,7 +25,7 @@ LABEL_SLOT = f"{LABEL}.slot"
 LABEL_SERVICE = f"{LABEL}.service"
 LABEL_REPLICA = f"{LABEL}.replica"
 LABEL_RELEASE = f"{LABEL}.release"
-CONFIG_IN_CONTAINER = "/etc/llm-platform/config.yaml"
+CONFIG_IN_CONTAINER = "/etc/llm-platform"
 
 
 class RolloutError(Exception):
@@ -56,10 +56,13 @@ class Desired:
     """What the Docker SDK's ``containers.create`` takes beside image, name, command, networks and volumes."""
     volumes: list[str]
     gate: dict[str, Any]
-    """``port``, ``path``, ``timeout`` (seconds) and, for an entry, ``completion_key``."""
+    """``port``, ``path`` and ``timeout`` (seconds)."""
+    catalog: str
+    """The text of deploy/catalog.yml as released."""
     config_dir: str
     uid: int
     drain_seconds: int
+    public: bool
     proxied: list[str] = field(default_factory=list)
     """HAProxy backends whose servers are this service's slots."""
 
@@ -210,7 +213,7 @@ class Rollout:
 
     def start_next_generation(self, replica: Replica, slot: str) -> Any:
         desired, networks = self.desired, replica.addresses[slot]
-        configuration = self.write_configuration(replica)
+        directory = self.write_configuration(replica)
         container = self.engine.containers.create(
             desired.image,
             desired.command,
@@ -224,7 +227,10 @@ class Rollout:
                 LABEL_RELEASE: desired.release,
             },
             network=next(iter(networks)),
-            volumes=[*desired.volumes, f"{configuration}:{CONFIG_IN_CONTAINER}:ro"],
+            volumes=[
+                *desired.volumes,
+                *(f"{file}:{CONFIG_IN_CONTAINER}/{file.name}:ro" for file in directory.iterdir()),
+            ],
             **desired.container,
         )
         try:
@@ -244,14 +250,15 @@ class Rollout:
             network.connect(container, ipv4_address=address)
 
     def write_configuration(self, replica: Replica) -> Path:
-        """Each generation keeps the file it was started with, so that the old one can be started again."""
+        """Each generation keeps the files it was started with, so that the old one can be started again."""
         directory = Path(self.desired.config_dir) / replica.name / replica.checksum
         directory.mkdir(parents=True, exist_ok=True)
-        path = directory / "config.yaml"
-        path.touch(mode=0o400)
-        path.write_text(replica.config)
-        os.chown(path, self.desired.uid, self.desired.uid)
-        return path
+        for name, text in (("config.yaml", replica.config), ("catalog.yml", self.desired.catalog)):
+            path = directory / name
+            path.touch(mode=0o600)
+            path.write_text(text)
+            os.chown(path, self.desired.uid, self.desired.uid)
+        return directory
 
     def remove_unused_configurations(self) -> None:
         for replica in self.desired.replicas:

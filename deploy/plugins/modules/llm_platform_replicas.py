@@ -74,7 +74,7 @@ def main() -> None:
     rollout = Rollout(
         engine,
         HaproxySocket(module.params["proxy_socket"]),
-        Gate(**desired.gate, completion_key=completion_key(module.params["completion_key_file"])),
+        Gate(**desired.gate, completion_key=completion_key(desired, module.params["completion_key_file"])),
         desired,
         check=module.check_mode,
     )
@@ -87,8 +87,9 @@ def main() -> None:
     module.exit_json(changed=bool(changes), changes=[vars(one) for one in changes], diff=diff(changes))
 
 
-def completion_key(path: str | None) -> str | None:
-    return Path(path).read_text().strip() if path and Path(path).exists() else None
+def completion_key(desired: Desired, path: str | None) -> str | None:
+    """Only an entry can be asked for a completion."""
+    return Path(path).read_text().strip() if desired.public and path and Path(path).exists() else None
 
 
 def diff(changes: list[Change]) -> dict[str, str]:
