@@ -1,0 +1,165 @@
+"""All services of the catalogue as processes, with certificates, endpoints and settings made for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from llm_platform.core import catalog, pki
+from tests.fleet.process import ROOT, ServiceProcess
+
+TRUST_DOMAIN = "test.llm-platform.internal"
+
+
+class Fleet:
+    """Starts the backend services on free ports of the loopback; use it as a context manager.
+
+    ``replicas`` says how many of a service run (default 1). ``settings`` are sections of the configuration
+    given to every service. Each replica also has a slot where nothing listens, as in a deployment.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        replicas: Mapping[str, int] | None = None,
+        services: Iterable[str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.settings = dict(settings or {})
+        self.catalog = catalog.load()
+        self.services = list(services or self.catalog.services)
+        self.processes: dict[str, ServiceProcess] = {}
+        self._ports: dict[tuple[str, str], int] = {}
+        self._endpoints: dict[str, list[str]] = {}
+        counts = {name: (replicas or {}).get(name, 1) for name in self.services}
+        self._issue_certificates()
+        self._choose_ports(counts)
+        for name, count in counts.items():
+            for number in range(1, count + 1):
+                self._configure(name, f"{name}-{number}")
+        self.operator_config = self._write("operator", self._configuration("operator", "operator", {}))
+
+    def __enter__(self) -> Fleet:
+        try:
+            for wave in self.catalog.waves():
+                starting = [one for one in self.processes.values() if one.service in wave]
+                for process in starting:
+                    process.start()
+                for process in starting:
+                    process.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends every process, the entries first; kills what does not end by itself."""
+        for wave in reversed(self.catalog.waves()):
+            for process in self.processes.values():
+                if process.service in wave and process.running:
+                    try:
+                        process.terminate(10)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+
+    def __getitem__(self, replica: str) -> ServiceProcess:
+        return self.processes[replica]
+
+    def url(self, replica: str) -> str:
+        return f"http://127.0.0.1:{self._ports[replica, 'http']}"
+
+    def data_dir(self, service: str) -> Path:
+        return self.directory / "data" / service
+
+    def command(self, *arguments: str, stdin: str | None = None) -> Any:
+        """Runs the command line as the operator and returns what it printed as JSON."""
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "llm_platform.cli.app"),
+                *(*arguments, "--config", str(self.operator_config), "--format", "json"),
+            ],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "services")},
+        )
+        assert done.returncode == 0, f"{' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def create_key(self, name: str = "test", *options: str) -> str:
+        """A new API key of the first admin."""
+        return str(self.command("keys", "create", "--name", name, *options)["secret"])
+
+    def _issue_certificates(self) -> None:
+        authority = pki.issue_authority(TRUST_DOMAIN)
+        for name in [*self.services, *self.catalog.callers]:
+            pki.write_bundle(self.directory / "pki" / name, pki.issue_certificate(authority, name))
+
+    def _choose_ports(self, counts: Mapping[str, int]) -> None:
+        held = []
+
+        def free_port() -> int:
+            holder = socket.socket()
+            holder.bind(("127.0.0.1", 0))
+            held.append(holder)
+            return int(holder.getsockname()[1])
+
+        for name, count in counts.items():
+            for number in range(1, count + 1):
+                for listener in self.catalog.service(name).ports:
+                    port = free_port()
+                    self._ports[f"{name}-{number}", listener] = port
+                    if listener != "http":
+                        peer = name if listener == "grpc" else f"{name}/{listener}"
+                        empty_slot = free_port()
+                        self._endpoints.setdefault(peer, []).extend([f"127.0.0.1:{port}", f"127.0.0.1:{empty_slot}"])
+        for holder in held:
+            holder.close()
+
+    def _configure(self, service: str, replica: str) -> None:
+        listen = {listener: self._ports[replica, listener] for listener in self.catalog.service(service).ports}
+        config = self._write(replica, self._configuration(service, replica, listen))
+        self.processes[replica] = ServiceProcess(service, replica, config, listen["http"], self.directory)
+
+    def _configuration(self, service: str, replica: str, listen: Mapping[str, int]) -> dict[str, Any]:
+        bundle = self.directory / "pki" / service
+        callees = self.catalog.callees(service)
+        configuration: dict[str, Any] = {
+            "service": {"name": service, "replica": replica, "data_dir": str(self.data_dir(service))},
+            "listen": {"host": "127.0.0.1", **listen},
+            "tls": {
+                "certificate": str(bundle / "certificate.pem"),
+                "key": str(bundle / "key.pem"),
+                "authority": str(bundle / "authority.pem"),
+                "trust_domain": TRUST_DOMAIN,
+            },
+            "peers": {
+                peer: endpoints for peer, endpoints in self._endpoints.items() if peer.partition("/")[0] in callees
+            },
+        }
+        return configuration | self.settings
+
+    def _write(self, name: str, configuration: Mapping[str, Any]) -> Path:
+        self.data_dir(configuration["service"]["name"]).mkdir(parents=True, exist_ok=True)
+        path = self.directory / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(dict(configuration)))
+        return path
