@@ -61,7 +61,9 @@ class Cache(_Section):
 
 
 class Security(_Section):
+    cors_enabled: bool = Field(True, description="false: cors_origins is not looked at.")
     cors_origins: list[str] = []
+    rate_limiting_enabled: bool = Field(True, description="false: no limit of requests, tokens or concurrency holds.")
     rate_limit_rpm: int = Field(
         0, ge=0, description="Requests a minute for keys without a limit of their own; 0: none."
     )
@@ -100,6 +102,7 @@ class Traffic(_Section):
     max_concurrent_requests: int = Field(100, gt=0)
     max_body_bytes: int = Field(32 * 1024 * 1024, gt=0)
     request_timeout: int = Field(30_000, gt=0, description="Milliseconds to the first byte and of silence.")
+    health_check_interval: int = Field(30_000, gt=0, description="Milliseconds between checks of idle providers.")
     stream_max_seconds: int = Field(600, gt=0)
     drain_seconds: int = Field(600, ge=0, description="How long a stopping service waits for open requests.")
     default_output_tokens: int = Field(4096, gt=0, description="Reserved when a call names no max_tokens.")
@@ -124,7 +127,10 @@ class Billing(_Section):
 
 class Telemetry(_Section):
     enabled: bool = False
-    endpoint: str | None = Field(None, description="OTLP over HTTP, e.g. http://127.0.0.1:4318.")
+    service_name: str | None = Field(None, description="Default: service.name.")
+    endpoint: str | None = Field(
+        None, description="OTLP over HTTP, e.g. http://127.0.0.1:4318; file:///PATH appends spans as JSON lines."
+    )
     sample_ratio: float = Field(0.01, ge=0, le=1)
 
 

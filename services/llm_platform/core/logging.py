@@ -21,7 +21,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from llm_platform.core.config import Config
-from llm_platform.core.redaction import REDACTED, Secret, redact_line
+from llm_platform.core.redaction import REDACTED, EventRedactor, Secret, redact
 
 Logger = FilteringBoundLogger
 
@@ -141,6 +141,7 @@ class Renderer:
         self._replica = replica
         self._include_request_id = include_request_id
         self._clock = _Clock()
+        self._redactor = EventRedactor()
         self._encode = msgspec.json.Encoder(enc_hook=_show, decimal_format="number").encode
         self._layout = self._text if text else self._json
 
@@ -160,7 +161,9 @@ class Renderer:
         if "exc_info" in event and (exception := _traceback(event.pop("exc_info"))):
             line["exception"] = exception
         line.update(event)
-        return redact_line(self._layout(line))
+        plain = self._redactor.clean(line)
+        rendered = self._layout(line)
+        return rendered if plain else redact(rendered.decode()).encode()
 
     def _json(self, line: dict[str, Any]) -> bytes:
         try:
