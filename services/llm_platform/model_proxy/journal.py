@@ -1,0 +1,396 @@
+"""The journal of attempts: every provider call stands on disk before it is made.
+
+``sent`` is durable before a byte of the request is written; many calls share one fdatasync, in a thread.
+``outcome`` is with the operating system when it returns, so it survives the death of the process, and on disk with the
+next fdatasync. The outbox reads outcomes back from here, so the backlog of a billing that is away is on
+disk and not in memory. A call is refused when it cannot be journaled; the room for its outcome is
+kept from the start, so a full disk never loses what a call has cost.
+
+The directory is owned by a lock (flock) that ends with the process. Journals without an owner are adopted:
+see ``Journal.adopt``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.ids import new_id
+from llm_platform.core.logging import get_logger
+from llm_platform.model_proxy import records
+from llm_platform.model_proxy.records import Kind, Position, Torn
+from llm_platform.proto import common_pb2, ledger_pb2
+
+_log = get_logger("model_proxy.journal")
+
+_SEGMENT_BYTES = 8 * 1024 * 1024
+_FIRST = Position(1, len(records.MAGIC))
+# An outcome is its `sent` record with kind, result, status and usage (at most seven varints) filled in.
+_OUTCOME_GROWTH = 128
+
+
+@dataclass
+class _Unsettled:
+    """A reservation that has no final outcome yet."""
+
+    segment: int
+    """Where its first record is: that segment must stay."""
+    promised: int
+    """Bytes kept for its outcomes in the segment being written."""
+    last: ledger_pb2.Outcome
+    open: bool
+    """Its last attempt was sent and has no outcome."""
+
+
+class Journal:
+    """One directory of segments, owned by this process. Made by ``create`` or ``adopt``."""
+
+    def __init__(self, directory: Path, lock: int, segment_bytes: int) -> None:
+        self.directory = directory
+        self.on_outcome: Callable[[], None] = _nobody
+        """Called after each outcome; the outbox waits for it."""
+        self._lock = lock
+        self._segment_bytes = segment_bytes
+        self._number = 0
+        self._descriptor = -1
+        self._offset = 0
+        self._next: int | None = None
+        self._preparing = False
+        self._problem: str | None = None
+        self._unsettled: dict[str, _Unsettled] = {}
+        self._promised = 0
+        self._acknowledged = _FIRST
+        self._waiting: list[asyncio.Future[None]] = []
+        self._sync_scheduled = False
+        self._syncing = False
+        self._to_close: list[int] = []
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._reading: tuple[int, int] | None = None
+
+    @classmethod
+    async def create(cls, root: Path, *, segment_bytes: int = _SEGMENT_BYTES) -> Journal:
+        """A new journal of this process under ``root``. Raises ``OSError`` if it cannot be made."""
+        root.mkdir(parents=True, exist_ok=True)
+        name = new_id("jrn")
+        unfinished = root / f".{name}"
+        unfinished.mkdir(mode=0o700)
+        lock = _lock(unfinished)
+        if lock is None:
+            raise OSError(f"{unfinished} is locked by another process")
+        directory = unfinished.rename(root / name)  # seen by others only now that it is locked
+        journal = cls(directory, lock, segment_bytes)
+        await asyncio.to_thread(journal._begin, 1)
+        return journal
+
+    @classmethod
+    async def adopt(cls, directory: Path, *, segment_bytes: int = _SEGMENT_BYTES) -> Journal | None:
+        """The journal of a process that is gone, or None while it has an owner.
+
+        Every reservation in it comes to an end: an attempt without an outcome was open when the process died, and
+        becomes ``uncertain`` and ``lost``; one whose last attempt was to be followed by another is closed with it.
+        """
+        lock = _lock(directory)
+        if lock is None:
+            return None
+        journal = cls(directory, lock, segment_bytes)
+        try:
+            numbers = await asyncio.to_thread(journal._recover)
+            if journal._unsettled:
+                await asyncio.to_thread(journal._begin, numbers[-1] + 1)
+                journal._resolve()
+                await asyncio.to_thread(os.fdatasync, journal._descriptor)
+        except BaseException:
+            journal._close_files()
+            raise
+        return journal
+
+    # What a call does
+
+    async def sent(self, record: ledger_pb2.Outcome) -> None:
+        """Returns when the attempt is durable. Raises UNAVAILABLE, and then the attempt must not be made."""
+        payload = record.SerializeToString()
+        promise = 2 * (records.OVERHEAD + len(payload) + _OUTCOME_GROWTH)
+        self._make_room(records.OVERHEAD + len(payload), promise)
+        self._append(Kind.SENT, payload)
+        unsettled = self._unsettled.get(record.reservation_id)
+        if unsettled is None:
+            self._unsettled[record.reservation_id] = _Unsettled(self._number, promise, record, open=True)
+        else:
+            unsettled.promised += promise
+            unsettled.last, unsettled.open = record, True
+        self._promised += promise
+        try:
+            await self._durable()
+        except BaseException:
+            self._withdraw(record)
+            raise
+
+    def outcome(self, record: ledger_pb2.Outcome) -> None:
+        """Written when it returns: the death of this process does not lose it."""
+        self._append(Kind.OUTCOME, record.SerializeToString())
+        self._account(record)
+        self.on_outcome()
+
+    def problem(self) -> str | None:
+        """Why calls are refused, for readiness; None when they are not."""
+        return self._problem
+
+    # What the outbox does
+
+    def read(self, after: Position, limit: int) -> tuple[list[ledger_pb2.Outcome], Position]:
+        """Up to ``limit`` outcomes after a position, and the position after them."""
+        outcomes: list[ledger_pb2.Outcome] = []
+        position = after
+        while len(outcomes) < limit and position < self.written:
+            try:
+                for record in records.scan(self._reader(position.segment), position.offset):
+                    position = Position(position.segment, record.end)
+                    if record.kind == Kind.OUTCOME:
+                        outcomes.append(ledger_pb2.Outcome.FromString(record.payload))
+                        if len(outcomes) == limit:
+                            return outcomes, position
+            except Torn as torn:
+                _log.warning("a torn record ends a segment", segment=position.segment, offset=torn.offset)
+            if position.segment >= self._number:
+                break
+            position = Position(position.segment + 1, len(records.MAGIC))
+        return outcomes, position
+
+    def acknowledge(self, position: Position) -> None:
+        """Billing knows every outcome before ``position``. Segments that nobody needs any more go."""
+        if position <= self._acknowledged:
+            return
+        self._acknowledged = position
+        payload = position.encode()
+        if self._descriptor >= 0 and self._has_room(records.OVERHEAD + len(payload)):
+            self._append(Kind.ACKNOWLEDGED, payload)
+        needed = min((each.segment for each in self._unsettled.values()), default=position.segment)
+        for number in records.segment_numbers(self.directory):
+            if number >= min(needed, position.segment):
+                break
+            records.segment_path(self.directory, number).unlink(missing_ok=True)
+
+    @property
+    def acknowledged(self) -> Position:
+        return self._acknowledged
+
+    @property
+    def written(self) -> Position:
+        """The end of what was written."""
+        return Position(self._number, self._offset)
+
+    @property
+    def unsettled(self) -> int:
+        """Reservations without a final outcome."""
+        return len(self._unsettled)
+
+    async def aclose(self, *, remove: bool) -> None:
+        """Gives the journal up: ``remove`` says that everything in it was acknowledged, else another adopts it."""
+        while self._syncing or self._sync_scheduled or self._preparing:
+            await asyncio.sleep(0.005)
+        if self._descriptor >= 0 and not remove:
+            await asyncio.to_thread(os.fdatasync, self._descriptor)
+        if remove:
+            await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
+        self._close_files()
+
+    # Writing
+
+    def _has_room(self, size: int) -> bool:
+        return self._offset + size + self._promised <= self._segment_bytes
+
+    def _make_room(self, size: int, promise: int) -> None:
+        if not self._has_room(size + promise) and self._next is not None:
+            self._roll(self._next)
+        if not self._has_room(size + promise):
+            self._prepare_next()
+            reason = self._problem or "the next segment is not ready yet"
+            raise PlatformError(Code.UNAVAILABLE, f"The call cannot be journaled: {reason}.", retry_after=1)
+        if self._offset > self._segment_bytes // 2 and self._next is None:
+            self._prepare_next()
+
+    def _append(self, kind: Kind, payload: bytes) -> None:
+        framed = records.frame(kind, payload)
+        written = os.pwrite(self._descriptor, framed, self._offset)
+        if written != len(framed):
+            raise OSError(f"only {written} of {len(framed)} bytes were written to the journal")
+        self._offset += written
+
+    def _account(self, record: ledger_pb2.Outcome) -> None:
+        unsettled = self._unsettled.get(record.reservation_id)
+        if unsettled is None:
+            return
+        unsettled.last, unsettled.open = record, False
+        if record.final:
+            self._promised -= unsettled.promised
+            del self._unsettled[record.reservation_id]
+
+    def _withdraw(self, record: ledger_pb2.Outcome) -> None:
+        """The attempt stands in the journal but is not made: it cost nothing."""
+        outcome = ledger_pb2.Outcome()
+        outcome.CopyFrom(record)
+        outcome.kind, outcome.result, outcome.final = "exact", "cancelled", True
+        self.outcome(outcome)
+
+    def _begin(self, number: int) -> None:
+        self._descriptor = records.create_segment(self.directory, number, self._segment_bytes)
+        self._number, self._offset = number, len(records.MAGIC)
+
+    def _roll(self, descriptor: int) -> None:
+        self._to_close.append(self._descriptor)
+        self._descriptor, self._next = descriptor, None
+        self._number += 1
+        self._offset = len(records.MAGIC)
+
+    def _prepare_next(self) -> None:
+        if self._preparing or self._next is not None:
+            return
+        self._preparing = True
+        loop = asyncio.get_running_loop()
+        work = self._thread.submit(records.create_segment, self.directory, self._number + 1, self._segment_bytes)
+        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._prepared, done))
+
+    def _prepared(self, done: Future[int]) -> None:
+        self._preparing = False
+        error = done.exception()
+        if error is None:
+            self._next, self._problem = done.result(), None
+            return
+        self._problem = f"no new segment: {error.strerror if isinstance(error, OSError) else error}"
+        _log.error("the journal cannot grow", reason=self._problem)
+
+    # Group fdatasync
+
+    async def _durable(self) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(future)
+        if not self._syncing and not self._sync_scheduled:
+            self._sync_scheduled = True
+            loop.call_soon(self._sync)
+        await future
+
+    def _sync(self) -> None:
+        """One fdatasync for everyone who waits; whoever comes meanwhile shares the next."""
+        self._sync_scheduled = False
+        self._syncing = True
+        waiting, self._waiting = self._waiting, []
+        finished, self._to_close = self._to_close, []
+        loop = asyncio.get_running_loop()
+        work = self._thread.submit(_sync_all, self._descriptor, finished)
+        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._synced, done, waiting))
+
+    def _synced(self, done: Future[None], waiting: list[asyncio.Future[None]]) -> None:
+        self._syncing = False
+        error = done.exception()
+        if error is not None:
+            # After a failed fsync the kernel may have dropped the pages: this segment is not written to again.
+            self._problem = f"writing to disk failed: {error.strerror if isinstance(error, OSError) else error}"
+            _log.error("the journal is not durable", reason=self._problem)
+            self._prepare_next()
+        for future in waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                reason = f"The call cannot be journaled: {self._problem}."
+                future.set_exception(PlatformError(Code.UNAVAILABLE, reason, retry_after=1))
+        if self._waiting:
+            self._sync()
+
+    # Recovery
+
+    def _recover(self) -> list[int]:
+        """Reads what a dead process left. Returns its segments' numbers."""
+        numbers = records.segment_numbers(self.directory)
+        for number in numbers:
+            try:
+                descriptor = records.open_segment(self.directory, number)
+            except Torn:
+                raise OSError(f"{self.directory.name} was written by a release that this one does not know") from None
+            try:
+                for record in records.scan(descriptor, len(records.MAGIC)):
+                    self._replay(number, record)
+            except Torn as torn:
+                _log.warning("a torn record ends a segment", segment=number, offset=torn.offset)
+            finally:
+                os.close(descriptor)
+            self._number, self._offset = number, self._segment_bytes
+        if numbers and self._acknowledged.segment < numbers[0]:
+            self._acknowledged = Position(numbers[0], len(records.MAGIC))
+        return numbers
+
+    def _replay(self, number: int, record: records.Record) -> None:
+        if record.kind == Kind.ACKNOWLEDGED:
+            self._acknowledged = Position.decode(record.payload)
+        elif record.kind == Kind.SENT:
+            sent = ledger_pb2.Outcome.FromString(record.payload)
+            first = self._unsettled.get(sent.reservation_id)
+            segment = first.segment if first else number
+            self._unsettled[sent.reservation_id] = _Unsettled(segment, 0, sent, open=True)
+        elif record.kind == Kind.OUTCOME:
+            self._account(ledger_pb2.Outcome.FromString(record.payload))
+
+    def _resolve(self) -> None:
+        for unsettled in list(self._unsettled.values()):
+            outcome = ledger_pb2.Outcome()
+            outcome.CopyFrom(unsettled.last)
+            if unsettled.open:
+                outcome.kind, outcome.result = "uncertain", "lost"
+                outcome.usage.CopyFrom(common_pb2.Usage())
+            outcome.final = True
+            self.outcome(outcome)
+
+    def _reader(self, number: int) -> int:
+        if self._reading is not None and self._reading[0] == number:
+            return self._reading[1]
+        if self._reading is not None:
+            os.close(self._reading[1])
+            self._reading = None
+        self._reading = number, records.open_segment(self.directory, number)
+        return self._reading[1]
+
+    def _close_files(self) -> None:
+        self._thread.shutdown(wait=False)
+        descriptors = [self._descriptor, self._next, self._reading[1] if self._reading else None, *self._to_close]
+        for descriptor in descriptors:
+            if descriptor is not None and descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor, self._next, self._reading, self._to_close = -1, None, None, []
+        os.close(self._lock)
+
+
+def _nobody() -> None:
+    """No outbox is attached."""
+
+
+def _sync_all(descriptor: int, finished: list[int]) -> None:
+    for each in (*finished, descriptor):
+        os.fdatasync(each)
+    for each in finished:
+        os.close(each)
+
+
+def _lock(directory: Path) -> int | None:
+    """Locks a journal's directory; None if a living process owns it, or it is gone."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        still_there = directory.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        still_there = False
+    if still_there:
+        return descriptor
+    os.close(descriptor)
+    return None

@@ -1,0 +1,109 @@
+"""What a provider is to this service: something that takes one attempt and answers, or says how it failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from llm_platform.core.errors import PlatformError
+from llm_platform.proto import common_pb2, inference_pb2
+
+
+class Result(StrEnum):
+    """What became of an attempt: ``Outcome.result``."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request as the provider wants it; nothing was sent yet."""
+
+    body: bytes
+    stream: bool
+    usage_wanted: bool
+    """The caller wants usage in the stream; otherwise it is read here and not passed on."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an attempt may take to its first byte, and be silent after it. Seconds."""
+
+    first_byte: float
+    silence: float
+
+
+class Answer(Protocol):
+    """An answer under way, its first part already here. Iterate it to the end, or ``close`` it.
+
+    Iteration raises ``AttemptFailed`` when the answer breaks off.
+    """
+
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    usage: common_pb2.Usage | None
+    """As the provider counted, once it said so."""
+    output_bytes: int
+    """Bytes of generated text so far."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None:
+        """Ends the provider call at once."""
+        ...
+
+
+class Provider(Protocol):
+    """Speaks one provider's dialect."""
+
+    name: str
+    type: str
+    models: list[str]
+
+    def problem(self) -> str | None:
+        """Why no call can be made at all (no key, say) and what to do about it; None if it can."""
+        ...
+
+    def prepare(self, call: inference_pb2.Open, body: bytes) -> Prepared:
+        """Raises ``PlatformError`` for a request that cannot be sent."""
+        ...
+
+    async def send(self, request: Prepared, attempt_id: str, patience: Patience) -> Answer:
+        """Makes the provider call. Returns once the first part of the answer is here. Raises ``AttemptFailed``."""
+        ...
+
+
+class AttemptFailed(Exception):
+    """An attempt without a (whole) answer: what the caller is told, and what the money needs to know."""
+
+    def __init__(
+        self,
+        error: PlatformError,
+        *,
+        result: Result = Result.FAILED,
+        status: int = 0,
+        retry: bool = False,
+        unhealthy: bool = True,
+        written: bool = False,
+        charged: bool = False,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.result = result
+        self.status = status
+        """HTTP status of the provider, 0 if none came."""
+        self.retry = retry
+        """Another attempt may succeed, as long as nothing was passed on."""
+        self.unhealthy = unhealthy
+        """Counts against the provider's health."""
+        self.written = written
+        """The whole request left this process."""
+        self.charged = charged
+        """The provider may have worked on it, so it may charge; False: it certainly counts nothing."""
