@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from llm_platform.core import logging, metrics
+from llm_platform.core import logging, metrics, tracing
 from llm_platform.core.config import Config
 from llm_platform.core.errors import PlatformError
 from llm_platform.core.health import Health
@@ -104,6 +104,14 @@ def run(config: Config, start: Start, *, public: bool = False) -> int:
         print(f"Cannot open the log output {config.logging.output}: {error}")
         return 1
     metrics.describe_process(config)
+    tracing.configure(config)
+    try:
+        return _run(config, start, public)
+    finally:
+        tracing.shutdown()
+
+
+def _run(config: Config, start: Start, public: bool) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_Life(config, start, public).run())
 
