@@ -25,17 +25,21 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"llm_platform/proto/providers.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\xb1\x01\n\x0eProviderHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x11\n\tsuccesses\x18\x07 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x08 \x01(\x04\x12\r\n\x05score\x18\t \x01(\x01\x12\x0f\n\x07\x63ircuit\x18\n \x01(\t\"8\n\x0fProviderHealths\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.llm.v1.ProviderHealth2e\n\tProviders\x12\x30\n\x06Health\x12\r.llm.v1.Empty\x1a\x17.llm.v1.ProviderHealths\x12&\n\x06Reload\x12\r.llm.v1.Empty\x1a\r.llm.v1.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"llm_platform/proto/providers.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\xb1\x01\n\x0eProviderHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x11\n\tsuccesses\x18\x07 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x08 \x01(\x04\x12\r\n\x05score\x18\t \x01(\x01\x12\x0f\n\x07\x63ircuit\x18\n \x01(\t\"8\n\x0fProviderHealths\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.llm.v1.ProviderHealth2o\n\tProviders\x12\x35\n\x06Health\x12\r.llm.v1.Empty\x1a\x17.llm.v1.ProviderHealths\"\x03\x90\x02\x01\x12+\n\x06Reload\x12\r.llm.v1.Empty\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_platform.proto.providers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PROVIDERS'].methods_by_name['Health']._loaded_options = None
+  _globals['_PROVIDERS'].methods_by_name['Health']._serialized_options = b'\220\002\001'
+  _globals['_PROVIDERS'].methods_by_name['Reload']._loaded_options = None
+  _globals['_PROVIDERS'].methods_by_name['Reload']._serialized_options = b'\220\002\002'
   _globals['_PROVIDERHEALTH']._serialized_start=80
   _globals['_PROVIDERHEALTH']._serialized_end=257
   _globals['_PROVIDERHEALTHS']._serialized_start=259
   _globals['_PROVIDERHEALTHS']._serialized_end=315
   _globals['_PROVIDERS']._serialized_start=317
-  _globals['_PROVIDERS']._serialized_end=418
+  _globals['_PROVIDERS']._serialized_end=428
 # @@protoc_insertion_point(module_scope)

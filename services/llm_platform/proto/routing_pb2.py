@@ -25,13 +25,17 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/routing.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"J\n\rDecideRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\"7\n\x0bRouteTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\"\x95\x01\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12$\n\x07primary\x18\x02 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12%\n\x08\x66\x61llback\x18\x03 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12\x15\n\rmatched_rules\x18\x04 \x03(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\"6\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\")\n\tModelList\x12\x1c\n\x05items\x18\x01 \x03(\x0b\x32\r.llm.v1.Model2h\n\x07Routing\x12\x31\n\x06\x44\x65\x63ide\x12\x15.llm.v1.DecideRequest\x1a\x10.llm.v1.Decision\x12*\n\x06Models\x12\r.llm.v1.Empty\x1a\x11.llm.v1.ModelListb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/routing.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"J\n\rDecideRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\"7\n\x0bRouteTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\"\x95\x01\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12$\n\x07primary\x18\x02 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12%\n\x08\x66\x61llback\x18\x03 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12\x15\n\rmatched_rules\x18\x04 \x03(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\"6\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\")\n\tModelList\x12\x1c\n\x05items\x18\x01 \x03(\x0b\x32\r.llm.v1.Model2r\n\x07Routing\x12\x36\n\x06\x44\x65\x63ide\x12\x15.llm.v1.DecideRequest\x1a\x10.llm.v1.Decision\"\x03\x90\x02\x01\x12/\n\x06Models\x12\r.llm.v1.Empty\x1a\x11.llm.v1.ModelList\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_platform.proto.routing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['Decide']._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['Decide']._serialized_options = b'\220\002\001'
+  _globals['_ROUTING'].methods_by_name['Models']._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['Models']._serialized_options = b'\220\002\001'
   _globals['_DECIDEREQUEST']._serialized_start=77
   _globals['_DECIDEREQUEST']._serialized_end=151
   _globals['_ROUTETARGET']._serialized_start=153
@@ -43,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELLIST']._serialized_start=418
   _globals['_MODELLIST']._serialized_end=459
   _globals['_ROUTING']._serialized_start=461
-  _globals['_ROUTING']._serialized_end=565
+  _globals['_ROUTING']._serialized_end=575
 # @@protoc_insertion_point(module_scope)

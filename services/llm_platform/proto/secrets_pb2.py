@@ -25,13 +25,19 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/secrets.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"1\n\x10GetSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"6\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05value\x18\x03 \x01(\x0c\"c\n\x10PutSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x13\n\x11_expected_version\".\n\rSecretVersion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"$\n\x12ListSecretsRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\"Y\n\nSecretInfo\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\r\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\x12\n\nupdated_at\x18\x04 \x01(\t\"0\n\x0bSecretInfos\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.llm.v1.SecretInfo\"#\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t2\x9c\x02\n\x07Secrets\x12/\n\x03Get\x12\x18.llm.v1.GetSecretRequest\x1a\x0e.llm.v1.Secret\x12\x36\n\x03Put\x12\x18.llm.v1.PutSecretRequest\x1a\x15.llm.v1.SecretVersion\x12\x37\n\x04List\x12\x1a.llm.v1.ListSecretsRequest\x1a\x13.llm.v1.SecretInfos\x12\x34\n\x06\x44\x65lete\x12\x1b.llm.v1.DeleteSecretRequest\x1a\r.llm.v1.Empty\x12\x39\n\x05Watch\x12\x1a.llm.v1.ListSecretsRequest\x1a\x12.llm.v1.SecretInfo0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/secrets.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"1\n\x10GetSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"6\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05value\x18\x03 \x01(\x0c\"c\n\x10PutSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x13\n\x11_expected_version\".\n\rSecretVersion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"$\n\x12ListSecretsRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\"Y\n\nSecretInfo\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\r\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\x12\n\nupdated_at\x18\x04 \x01(\t\"0\n\x0bSecretInfos\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.llm.v1.SecretInfo\"#\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t2\xab\x02\n\x07Secrets\x12\x34\n\x03Get\x12\x18.llm.v1.GetSecretRequest\x1a\x0e.llm.v1.Secret\"\x03\x90\x02\x01\x12\x36\n\x03Put\x12\x18.llm.v1.PutSecretRequest\x1a\x15.llm.v1.SecretVersion\x12<\n\x04List\x12\x1a.llm.v1.ListSecretsRequest\x1a\x13.llm.v1.SecretInfos\"\x03\x90\x02\x01\x12\x39\n\x06\x44\x65lete\x12\x1b.llm.v1.DeleteSecretRequest\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x39\n\x05Watch\x12\x1a.llm.v1.ListSecretsRequest\x1a\x12.llm.v1.SecretInfo0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_platform.proto.secrets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Get']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Get']._serialized_options = b'\220\002\001'
+  _globals['_SECRETS'].methods_by_name['List']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['List']._serialized_options = b'\220\002\001'
+  _globals['_SECRETS'].methods_by_name['Delete']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Delete']._serialized_options = b'\220\002\002'
   _globals['_GETSECRETREQUEST']._serialized_start=77
   _globals['_GETSECRETREQUEST']._serialized_end=126
   _globals['_SECRET']._serialized_start=128
@@ -49,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESECRETREQUEST']._serialized_start=512
   _globals['_DELETESECRETREQUEST']._serialized_end=547
   _globals['_SECRETS']._serialized_start=550
-  _globals['_SECRETS']._serialized_end=834
+  _globals['_SECRETS']._serialized_end=849
 # @@protoc_insertion_point(module_scope)
