@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 IGNORED = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
@@ -121,7 +121,7 @@ def pip_conf(listing: str, *, ca: bool) -> str:
 def run(command: list[str], *, seconds: float | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command and never raises for its exit code; 127 when it does not exist, 124 past its time."""
     try:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - commands are lists of our own making
             command, capture_output=True, text=True, timeout=seconds, check=False, env={**os.environ, **environment}
         )
     except FileNotFoundError:
@@ -162,26 +162,31 @@ def image_id(reference: str) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def build(recipe: Recipe, access: PackageAccess) -> str:
-    """Builds an image and gives its id. Raises ImageError with the last lines of the build."""
+def build(recipe: Recipe, access: PackageAccess) -> tuple[str, str]:
+    """Builds an image and gives its reference and id. Raises ImageError with the last lines of the build.
+
+    The name comes from the files that were copied: a tree that changes meanwhile cannot mislabel an image.
+    """
     command, environment = buildkit()
     with tempfile.TemporaryDirectory(prefix="llm-platform-build-") as scratch:
         context, secrets = Path(scratch, "context"), Path(scratch, "secrets")
         context.mkdir()
         secrets.mkdir(mode=0o700)
         recipe.assemble(context)
-        command += ["--progress", "plain", "--file", str(context / recipe.dockerfile), "--tag", recipe.reference()]
+        recipe = replace(recipe, root=context)
+        reference = recipe.reference()
+        command += ["--progress", "plain", "--file", str(context / recipe.dockerfile), "--tag", reference]
         command += ["--label", f"{LABEL_INPUTS}={recipe.digest()}"]
         command += [part for key, value in recipe.arguments.items() for part in ("--build-arg", f"{key}={value}")]
         command += ["--target", recipe.target] if recipe.target else []
         for name, file in access.write_secrets(secrets).items():
             command += ["--secret", f"id={name},src={file}"]
         built = run([*command, str(context)], **environment)
-    made = image_id(recipe.reference())
+    made = image_id(reference)
     if built.returncode != 0 or made is None:
         tail = "\n".join((built.stdout + built.stderr).splitlines()[-25:])
         raise ImageError(f"Building {recipe.name} failed with exit code {built.returncode}. Its last lines:\n{tail}")
-    return made
+    return reference, made
 
 
 @dataclass(frozen=True)

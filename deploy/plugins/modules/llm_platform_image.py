@@ -66,7 +66,7 @@ def main() -> None:
         reference, made = recipe.reference(), image_id(recipe.reference())
         changed = made is None
         if changed and not module.check_mode:
-            made = build(recipe, access(module.params))
+            reference, made = build(recipe, access(module.params))
     except ImageError as error:
         module.fail_json(msg=str(error))
     seconds = round(time.monotonic() - started, 1)
