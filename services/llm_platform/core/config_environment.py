@@ -63,13 +63,23 @@ WELL_KNOWN = (
         {
             "type": "openai",
             "base_url": "https://api.openai.com/v1",
-            "models": ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "o3", "o4-mini"],
+            "models": [
+                "gpt-4o",
+                "gpt-4o-mini",
+                "gpt-4.1",
+                "gpt-4.1-mini",
+                "gpt-5",
+                "gpt-5-mini",
+                "gpt-5-nano",
+                "o3",
+                "o4-mini",
+            ],
         },
     ),
     WellKnown("anthropic", ("ANTHROPIC_API_KEY",), None),
     WellKnown("google", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), None),
     WellKnown("meta", ("META_API_KEY",), None),
-)  # fmt: skip
+)
 
 # Services whose HTTP port is the gateway's.
 _GATEWAYS = ("gateway", "standalone")
