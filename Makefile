@@ -69,7 +69,7 @@ test: lint types unit integration chaos deploy-test ## All of the above: what CI
 
 .PHONY: bench
 bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bench.lock && $(BIN)/python -m bench
 
 .PHONY: clean
 clean: ## Remove what the build and the tests made

@@ -1,0 +1,78 @@
+"""This project: in one process, and over three hops with mTLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from bench.contestant import ROOT, Contestant
+from tests.fleet import Fleet
+
+MODEL = "gpt-4o-mini"
+
+
+class _Platform(Contestant):
+    def settings(self) -> dict[str, Any]:
+        """Everything on: authentication, limits, ledger, metrics, logs, traces sampled at 1 %."""
+        collector = self.upstream.removesuffix("/v1")
+        provider = {
+            "type": "openai",
+            "base_url": self.upstream,
+            "api_key": "sk-upstream",
+            "models": [MODEL],
+        }
+        return {
+            "providers": {"openai": provider, "echo": {"type": "echo", "models": ["echo"]}},
+            "telemetry": {"enabled": True, "endpoint": collector, "sample_ratio": 0.01},
+            "traffic": {"max_concurrent_requests": 1000, "requests_per_minute": 10_000_000},
+        }
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "authorization": f"Bearer {self.key}"}
+
+    key = ""
+
+
+class Standalone(_Platform):
+    name = "standalone"
+
+    def start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "serve.yaml"
+        data = {"data_dir": str(self.directory / "data")}
+        config.write_text(
+            yaml.safe_dump({"service": data, "listen": {"host": "127.0.0.1", "http": self.port}, **self.settings()})
+        )
+        program = [sys.executable, "-m", "llm_platform.cli.app"]
+        environment = {"PYTHONPATH": str(ROOT / "services")}
+        self.launch([*program, "serve", "--config", str(config)], environment)
+        created = subprocess.run(
+            [*program, "keys", "create", "--name", "bench", "--config", str(config), "--format", "json"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.key = json.loads(created.stdout)["secret"]
+
+
+class ThreeHops(_Platform):
+    name = "three hops, mTLS"
+
+    def start(self) -> None:
+        self.fleet = Fleet(self.directory, settings=self.settings())
+        self.fleet.__enter__()
+        self.port = int(self.fleet.url("tail-1").rpartition(":")[2])
+        self.fleet.command("bootstrap")
+        self.key = self.fleet.create_key("bench")
+
+    def stop(self) -> None:
+        self.fleet.stop()
+
+    def processes(self) -> dict[str, int]:
+        return {one.service: one.pid for one in self.fleet.processes.values()}
