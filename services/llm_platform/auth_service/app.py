@@ -1,0 +1,61 @@
+"""auth-service: wiring."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_platform.auth_service.handover import Handover
+from llm_platform.auth_service.interfaces import ACCOUNTS
+from llm_platform.auth_service.passwords import Passwords
+from llm_platform.auth_service.revocations import Revocations
+from llm_platform.auth_service.service import AccountService
+from llm_platform.auth_service.store import AccountStore
+from llm_platform.core.config import Config
+from llm_platform.core.database import open_database, sqlite_url
+from llm_platform.core.key_file import UnusableKeyError, read_key, read_or_make_key
+from llm_platform.proto import accounts_pb2
+
+if TYPE_CHECKING:
+    from llm_platform.core.lifecycle import Runtime
+
+
+@asynccontextmanager
+async def open_accounts(config: Config) -> AsyncIterator[AccountService]:
+    """The accounts in their database. Makes the first admin when ``stores.bootstrap_file`` is set.
+
+    Raises UnusableDatabaseError and UnusableKeyError.
+    """
+    data_dir = config.service.data_dir
+    url = config.stores.accounts_url or sqlite_url(data_dir / "accounts.db")
+    handover = Handover(config.stores.bootstrap_file)
+    async with open_database(url, "llm_platform.auth_service.migrations") as engine:
+        store = AccountStore(engine)
+        pepper = await _pepper(data_dir / "accounts.pepper", store)
+        revocations = Revocations(store)
+        service = AccountService(store, revocations, Passwords(), pepper=pepper, handover=handover)
+        async with revocations.running():
+            if config.stores.bootstrap_file is not None:
+                await service.bootstrap(accounts_pb2.BootstrapRequest())
+            yield service
+
+
+async def _pepper(path: Path, store: AccountStore) -> bytes:
+    """The key of the kept hashes. Never made anew beside existing keys: it would make all of them unknown."""
+    if not await store.has_keys():
+        return read_or_make_key(path)
+    try:
+        return read_key(path)
+    except UnusableKeyError as error:
+        raise UnusableKeyError(f"{error} The API keys in the database need it: restore it from a backup.") from error
+
+
+async def start(runtime: Runtime) -> None:
+    """Runs auth-service in a process of its own."""
+    from llm_platform.rpc.server import serve
+
+    accounts = await runtime.enter(open_accounts(runtime.config))
+    runtime.health.add("database", accounts.check)
+    await serve(runtime, ports={runtime.config.listen.grpc: [(ACCOUNTS, accounts)]})

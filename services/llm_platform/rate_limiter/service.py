@@ -1,0 +1,129 @@
+"""Requests and tokens a minute, and requests at once, in the memory of one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from llm_platform.core import metrics
+from llm_platform.proto import common_pb2, limiter_pb2
+from llm_platform.rate_limiter.gcra import PERIOD_NS, corrected, cost_ns, remaining
+from llm_platform.rate_limiter.store import Lease, Subject, Subjects
+
+CONCURRENCY_RETRY_MS = 1_000
+"""When to come back after a refusal by concurrency: nobody knows when a request will end."""
+
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+_MAX_UINT32 = (1 << 32) - 1
+
+_DECISIONS = {
+    decision: metrics.limiter_decisions.labels(decision)
+    for decision in ("allowed", "requests", "tokens", "concurrency")
+}
+
+
+class MemoryLimiter:
+    """The Limiter of one process (docs/limits.md). Limits arrive with each item; nothing is configured here.
+
+    A restart forgets everything: limits are full again. Nothing awaits inside a batch, so a batch is
+    decided as one step, item after item.
+    """
+
+    def __init__(self, default_ttl_seconds: int, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._default_ttl_ns = default_ttl_seconds * _NS_PER_S
+        self._clock_ns = clock_ns
+        self._subjects = Subjects()
+
+    def __len__(self) -> int:
+        """The number of subjects in memory."""
+        return len(self._subjects)
+
+    async def acquire(self, request: limiter_pb2.AcquireBatch) -> limiter_pb2.AcquireReplies:
+        """Takes from every limit of an item, or from none. One reply an item, in order."""
+        now = self._clock_ns()
+        replies = limiter_pb2.AcquireReplies()
+        add = replies.items.add
+        for item in request.items:
+            reply = add()
+            self._acquire(item, reply, now)
+            _DECISIONS[reply.denied_by or "allowed"].inc()
+        metrics.limiter_subjects.set(len(self._subjects))
+        return replies
+
+    async def finish(self, request: limiter_pb2.FinishBatch) -> common_pb2.Empty:
+        """Ends leases and corrects their tokens. A lease that is not held (expired, ended) is left as it is."""
+        now = self._clock_ns()
+        for item in request.items:
+            subject = self._subjects.find(item.subject)
+            lease = subject.leases.pop(item.lease_id, None) if subject else None
+            if subject is None or lease is None or not lease.token_limit:
+                continue
+            used_ns = cost_ns(item.tokens, lease.token_limit)
+            subject.tokens_tat = corrected(subject.tokens_tat, now, lease.tokens_ns, used_ns)
+        return common_pb2.Empty()
+
+    def _acquire(self, item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, now: int) -> None:
+        limits = item.limits
+        request_limit, token_limit, concurrency = (
+            limits.requests_per_minute,
+            limits.tokens_per_minute,
+            limits.concurrency,
+        )
+        if not (request_limit or token_limit or concurrency):
+            reply.allowed = True
+            return
+        subject = self._subjects.take(item.subject, now)
+        if item.lease_id in subject.leases:  # the same call once more: its first answer was lost on the way
+            reply.allowed = True
+            _describe(reply, subject, request_limit, token_limit, now)
+            return
+
+        requests_tat, tokens_tat, tokens_ns = subject.requests_tat, subject.tokens_tat, 0
+        wait_ns = 0
+        if request_limit:
+            requests_tat = max(requests_tat, now) + cost_ns(1, request_limit)
+            if requests_tat - now > PERIOD_NS:
+                reply.denied_by = "requests"
+                wait_ns = requests_tat - now - PERIOD_NS
+        if token_limit:
+            tokens_ns = cost_ns(item.tokens, token_limit)
+            tokens_tat = max(tokens_tat, now) + tokens_ns
+            if tokens_tat - now > PERIOD_NS:
+                reply.denied_by = reply.denied_by or "tokens"
+                wait_ns = max(wait_ns, tokens_tat - now - PERIOD_NS)
+        if concurrency and subject.open_leases(now) >= concurrency:
+            reply.denied_by = reply.denied_by or "concurrency"
+            wait_ns = max(wait_ns, CONCURRENCY_RETRY_MS * _NS_PER_MS)
+
+        if tokens_ns > PERIOD_NS:  # more than the limit ever holds: waiting does not help, retry_after stays 0
+            reply.denied_by = "tokens"
+        elif reply.denied_by:
+            reply.retry_after_ms = _milliseconds(wait_ns)
+        else:
+            reply.allowed = True
+            subject.requests_tat, subject.tokens_tat = requests_tat, tokens_tat
+            ttl_ns = item.ttl_seconds * _NS_PER_S or self._default_ttl_ns
+            subject.hold(item.lease_id, Lease(now + ttl_ns, tokens_ns, token_limit))
+        _describe(reply, subject, request_limit, token_limit, now)
+
+
+def _describe(
+    reply: limiter_pb2.AcquireReply, subject: Subject, request_limit: int, token_limit: int, now: int
+) -> None:
+    """Fills in what the ``x-ratelimit-*`` headers need."""
+    if request_limit:
+        state = reply.requests
+        state.limit = request_limit
+        state.remaining = remaining(subject.requests_tat, now, request_limit)
+        state.reset_ms = _milliseconds(subject.requests_tat - now)
+    if token_limit:
+        state = reply.tokens
+        state.limit = token_limit
+        state.remaining = remaining(subject.tokens_tat, now, token_limit)
+        state.reset_ms = _milliseconds(subject.tokens_tat - now)
+
+
+def _milliseconds(nanoseconds: int) -> int:
+    """Rounded up, so that who waits that long is not early."""
+    return min(max(-(-nanoseconds // _NS_PER_MS), 0), _MAX_UINT32)

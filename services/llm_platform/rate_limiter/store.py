@@ -1,0 +1,77 @@
+"""What the limiter remembers: per subject, two arrival times and the open leases."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_NEVER = 1 << 63
+
+
+class Lease(NamedTuple):
+    """One open request: ends with Finish, or by itself at ``expires_ns``."""
+
+    expires_ns: int
+    tokens_ns: int
+    """What was reserved of the token limit, as time (gcra.cost_ns)."""
+    token_limit: int
+    """The token limit it was reserved under; 0: none."""
+
+
+class Subject:
+    """The state of one key. Times are nanoseconds of the limiter's clock; 0 is long ago."""
+
+    __slots__ = ("_earliest_expiry_ns", "leases", "requests_tat", "tokens_tat")
+
+    def __init__(self) -> None:
+        self.requests_tat = 0
+        self.tokens_tat = 0
+        self.leases: dict[str, Lease] = {}
+        self._earliest_expiry_ns = _NEVER  # a lower bound: finished leases do not raise it
+
+    def hold(self, lease_id: str, lease: Lease) -> None:
+        self.leases[lease_id] = lease
+        self._earliest_expiry_ns = min(self._earliest_expiry_ns, lease.expires_ns)
+
+    def open_leases(self, now: int) -> int:
+        """How many leases are held at ``now``; those of lost holders are dropped first."""
+        if now >= self._earliest_expiry_ns:
+            self.leases = {key: lease for key, lease in self.leases.items() if lease.expires_ns > now}
+            self._earliest_expiry_ns = min((lease.expires_ns for lease in self.leases.values()), default=_NEVER)
+        return len(self.leases)
+
+    def is_idle(self, now: int) -> bool:
+        """Whether forgetting it changes no later answer."""
+        return self.requests_tat <= now and self.tokens_tat <= now and not self.open_leases(now)
+
+
+class Subjects:
+    """The subjects in use, in the order in which they are looked at for eviction.
+
+    No timer and no bound that could be reached: each use also looks at the two subjects that were not
+    looked at for longest and drops those that are idle, so whatever falls idle is gone once as many
+    requests have come as there are subjects.
+    """
+
+    def __init__(self) -> None:
+        self._subjects: dict[str, Subject] = {}
+
+    def __len__(self) -> int:
+        return len(self._subjects)
+
+    def find(self, name: str) -> Subject | None:
+        return self._subjects.get(name)
+
+    def take(self, name: str, now: int) -> Subject:
+        """The subject of that name, new if need be."""
+        self._evict_idle(now)
+        subject = self._subjects.get(name)
+        if subject is None:
+            subject = self._subjects[name] = Subject()
+        return subject
+
+    def _evict_idle(self, now: int) -> None:
+        for _ in range(min(2, len(self._subjects))):
+            name = next(iter(self._subjects))
+            subject = self._subjects.pop(name)
+            if not subject.is_idle(now):
+                self._subjects[name] = subject
