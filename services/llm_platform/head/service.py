@@ -1,0 +1,119 @@
+"""Head's inference: validate, decide, reserve, send to model-proxy, fall back once.
+
+A fallback is only tried before the first byte: ``Inference.open`` returns when the reply is decided,
+and from then on it is the caller's (case 15: a later fallback would repeat text).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_platform.core import ids, metrics, tracing
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.inference import Inference, Reply
+from llm_platform.core.logging import get_logger
+from llm_platform.head.engine import Target
+from llm_platform.head.reservations import Reservations
+from llm_platform.head.routing import Router
+from llm_platform.proto import inference_pb2, ledger_pb2
+
+DIALECTS: Final = frozenset({"openai.chat"})
+LONGEST_MODEL_NAME = 256
+
+_ANOTHER_PROVIDER_MAY_ANSWER: Final = frozenset(
+    {
+        Code.NO_HEALTHY_PROVIDERS,
+        Code.PROVIDER_AUTHENTICATION,
+        Code.PROVIDER_FAILED,
+        Code.PROVIDER_RATE_LIMITED,
+        Code.PROVIDER_TIMEOUT,
+    }
+)
+
+log = get_logger("head")
+
+
+class HeadInference:
+    """Makes an inference call through model-proxy, with money held for it."""
+
+    def __init__(
+        self, inference: Inference, router: Router, reservations: Reservations, default_output_tokens: int
+    ) -> None:
+        self._inference = inference
+        self._router = router
+        self._reservations = reservations
+        self._default_output_tokens = default_output_tokens
+
+    async def open(self, call: inference_pb2.Open, body: bytes) -> Reply:
+        _validate(call)
+        decision = self._router.decide(call.model)
+        try:
+            return await self._attempt(call, body, decision.primary)
+        except PlatformError as error:
+            if decision.fallback is None or call.forbid_retry or error.code not in _ANOTHER_PROVIDER_MAY_ANSWER:
+                raise
+            self._note_fallback(call, decision.primary, decision.fallback, error)
+            return await self._attempt(call, body, decision.fallback)
+
+    async def _attempt(self, call: inference_pb2.Open, body: bytes, target: Target) -> Reply:
+        with tracing.span("head", call.traceparent) as span:
+            routed = self._routed(call, target, span.traceparent)
+            await self._reservations.reserve(_reserve(routed, body))
+            try:
+                return await self._inference.open(routed, body)
+            except BaseException:
+                self._reservations.release(routed.route.reservation_id)
+                raise
+
+    def _routed(self, call: inference_pb2.Open, target: Target, traceparent: str) -> inference_pb2.Open:
+        routed = inference_pb2.Open()
+        routed.CopyFrom(call)
+        routed.traceparent = traceparent or call.traceparent
+        route = routed.route
+        route.provider = target.provider
+        route.upstream_model = target.upstream_model
+        route.reservation_id = ids.new_id("rsv")
+        route.default_output_tokens = self._default_output_tokens
+        return routed
+
+    def _note_fallback(self, call: inference_pb2.Open, primary: Target, fallback: Target, error: PlatformError) -> None:
+        metrics.fallbacks.labels(fallback.provider).inc()
+        metrics.decisions.labels("route_fallback", fallback.provider).inc()
+        log.warning(
+            "falling back",
+            request_id=call.request_id,
+            model=call.model,
+            failed=primary.provider,
+            fallback=fallback.provider,
+            reason=str(error),
+        )
+
+
+def _validate(call: inference_pb2.Open) -> None:
+    """The entry has checked all of this; a faulty or newer entry must still not get further than here."""
+    if not call.request_id or not call.principal.key_id:
+        raise PlatformError(Code.INVALID_REQUEST, "The call names no request id or no key.")
+    if call.dialect not in DIALECTS:
+        raise PlatformError(Code.INVALID_REQUEST, f"The dialect '{call.dialect[:40]}' is not served here.")
+    if not call.model or len(call.model) > LONGEST_MODEL_NAME:
+        raise PlatformError(Code.INVALID_REQUEST, "The call names no model, or too long a name.", param="model")
+    allowed = call.principal.allowed_models
+    if allowed and call.model not in allowed:
+        raise PlatformError(Code.PERMISSION_DENIED, f"This key may not use the model '{call.model}'.", param="model")
+
+
+def _reserve(call: inference_pb2.Open, body: bytes) -> ledger_pb2.Reserve:
+    route = call.route
+    return ledger_pb2.Reserve(
+        reservation_id=route.reservation_id,
+        request_id=call.request_id,
+        key_id=call.principal.key_id,
+        user_id=call.principal.user_id,
+        provider=route.provider,
+        model=route.upstream_model,
+        # A token is at least one byte, so the body's length bounds a prompt whose bound was not given.
+        prompt_tokens_bound=call.prompt_tokens_bound or len(body),
+        max_output_tokens=call.max_output_tokens,
+        default_output_tokens=route.default_output_tokens,
+        entry=call.entry,
+    )

@@ -1,0 +1,191 @@
+"""What tail and gateway share: the way of an inference call through the entry.
+
+``Entry.infer`` is the procedure. Every failure before the first byte becomes an HTTP error, later ones
+an event that ends the stream. A client that leaves cancels the handler (``http/server.py``), and with it the
+call at head, model-proxy and the provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+from multidict import istr
+
+from llm_platform.core import tracing
+from llm_platform.core.config import Config
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.inference import Inference, Reply
+from llm_platform.http.body import read_body
+from llm_platform.http.credentials import Credentials, Keys
+from llm_platform.http.dialects import CallHead
+from llm_platform.http.exchange import Exchange
+from llm_platform.http.limits import Lease, RateLimits
+from llm_platform.http.models import Models
+from llm_platform.http.replies import send_buffered, send_stream, took_too_long
+from llm_platform.proto import common_pb2, inference_pb2
+
+BYTES_PER_TOKEN = 4
+"""Of a prompt, on average: what rate limits hold until the provider's own count is known."""
+TRACEPARENT = istr("traceparent")
+EVENT_STREAM = "text/event-stream"
+
+
+class Entry:
+    """An entry's handlers. ``name`` is tail or gateway."""
+
+    def __init__(
+        self, config: Config, name: str, inference: Inference, keys: Keys, limits: RateLimits, models: Models
+    ) -> None:
+        self._name = name
+        self._inference = inference
+        self._credentials = Credentials(config, keys)
+        self._limits = limits
+        self._models = models
+        self._default_model = config.routing.default_model
+        self._default_output_tokens = config.traffic.default_output_tokens
+        self._places = config.traffic.max_concurrent_requests
+        self._max_body = config.traffic.max_body_bytes
+        self._timeout_ms = config.traffic.request_timeout
+        self._longest = config.traffic.stream_max_seconds
+
+    async def infer(self, exchange: Exchange) -> web.StreamResponse:
+        """Answers one inference call."""
+        with self._place(), tracing.entry(self._name, exchange.request.headers.get(TRACEPARENT)) as span:
+            principal = await self._authenticate(exchange)
+            body = await read_body(exchange.request, self._max_body, self._timeout_ms / 1000)
+            head = exchange.dialect.read(body)
+            call = self._describe(exchange, principal, head, span.traceparent)
+            self._check_allowed(principal, call.model)
+            lease = await self._lease(exchange, principal, head)
+            response = await self._call(exchange, call, body, lease)
+            if span.traceparent:
+                _describe_span(span, exchange)
+            return response
+
+    async def list_models(self, exchange: Exchange) -> web.StreamResponse:
+        principal = await self._authenticate(exchange)
+        return exchange.reply(200, exchange.dialect.models(await self._models.of(principal)))
+
+    async def one_model(self, exchange: Exchange) -> web.StreamResponse:
+        principal = await self._authenticate(exchange)
+        model = await self._models.one(principal, exchange.path_argument)
+        return exchange.reply(200, exchange.dialect.model(model))
+
+    def only_admin(
+        self, handler: Callable[[Exchange], Awaitable[web.StreamResponse]]
+    ) -> Callable[[Exchange], Awaitable[web.StreamResponse]]:
+        """The handler behind a check of the role."""
+
+        async def guarded(exchange: Exchange) -> web.StreamResponse:
+            principal = await self._authenticate(exchange)
+            if principal.role != "admin":
+                raise PlatformError(Code.PERMISSION_DENIED, "Only an administrator's key may do this.")
+            return await handler(exchange)
+
+        return guarded
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._places <= 0:
+            raise PlatformError(
+                Code.OVERLOADED, "This entry serves as many requests at once as it may. Try again.", retry_after=1
+            )
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
+
+    async def _authenticate(self, exchange: Exchange) -> common_pb2.Principal:
+        principal = await self._credentials.principal(exchange.request.headers)
+        exchange.key_id = principal.key_id
+        return principal
+
+    def _describe(
+        self, exchange: Exchange, principal: common_pb2.Principal, head: CallHead, traceparent: str
+    ) -> inference_pb2.Open:
+        exchange.model = head.model or self._default_model
+        return inference_pb2.Open(
+            request_id=exchange.request_id,
+            correlation_id=exchange.correlation_id,
+            dialect=exchange.dialect.name,
+            model=exchange.model,
+            stream=head.stream,
+            principal=principal,
+            max_output_tokens=head.max_output_tokens,
+            prompt_tokens_bound=head.prompt_tokens_bound,
+            traceparent=traceparent,
+            timeout_ms=self._timeout_ms,
+            usage_wanted=head.usage_wanted,
+            entry=self._name,
+        )
+
+    def _check_allowed(self, principal: common_pb2.Principal, model: str) -> None:
+        allowed = principal.allowed_models
+        if allowed and model not in allowed:
+            raise PlatformError(
+                Code.PERMISSION_DENIED,
+                f"This key may not use the model '{model}'. GET /v1/models lists what it may.",
+                param="model",
+            )
+
+    async def _lease(self, exchange: Exchange, principal: common_pb2.Principal, head: CallHead) -> Lease | None:
+        output = head.max_output_tokens or self._default_output_tokens * head.choices
+        tokens = head.prompt_tokens_bound // BYTES_PER_TOKEN + output
+        return await self._limits.acquire(principal, exchange.request_id, tokens, exchange.headers)
+
+    async def _call(
+        self, exchange: Exchange, call: inference_pb2.Open, body: bytes, lease: Lease | None
+    ) -> web.StreamResponse:
+        deadline = asyncio.get_running_loop().time() + self._longest
+        used: int | None = 0
+        try:
+            reply = await self._open(call, body, deadline)
+            used = None
+            try:
+                return await self._send(exchange, call, reply, deadline)
+            finally:
+                await reply.aclose()
+                used = _note_usage(exchange, reply)
+        finally:
+            if lease is not None:
+                lease.end(used)
+
+    async def _open(self, call: inference_pb2.Open, body: bytes, deadline: float) -> Reply:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._inference.open(call, body)
+        except TimeoutError:
+            raise took_too_long() from None
+
+    async def _send(
+        self, exchange: Exchange, call: inference_pb2.Open, reply: Reply, deadline: float
+    ) -> web.StreamResponse:
+        start = reply.start
+        exchange.provider = start.provider
+        send = send_stream if call.stream and start.content_type.startswith(EVENT_STREAM) else send_buffered
+        return await send(exchange, reply, deadline)
+
+
+def _describe_span(span: tracing.Span, exchange: Exchange) -> None:
+    span.set(tracing.GenAI.OPERATION, "chat")
+    span.set(tracing.GenAI.REQUEST_MODEL, exchange.model)
+    span.set(tracing.GenAI.PROVIDER, exchange.provider)
+    span.set(tracing.GenAI.INPUT_TOKENS, exchange.input_tokens)
+    span.set(tracing.GenAI.OUTPUT_TOKENS, exchange.output_tokens)
+    span.set("http.response.status_code", exchange.status)
+    if exchange.error is not None:
+        # A stream that broke off has no exception any more: its status was sent long ago.
+        span.end(exchange.error)
+
+
+def _note_usage(exchange: Exchange, reply: Reply) -> int | None:
+    """The tokens used, None when the reply broke off before they were known."""
+    if reply.end is None:
+        return None
+    usage = reply.end.usage
+    exchange.input_tokens, exchange.output_tokens = usage.input_tokens, usage.output_tokens
+    return usage.input_tokens + usage.output_tokens

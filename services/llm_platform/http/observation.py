@@ -1,0 +1,121 @@
+"""What is said of every request when it has ended: metrics and one access line.
+
+Children of the metrics are kept, since looking one up costs more than counting.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from llm_platform.core import metrics
+from llm_platform.core.errors import PlatformError
+from llm_platform.core.logging import get_logger
+from llm_platform.http.exchange import Exchange
+
+log = get_logger("http.access")
+
+
+class Observation:
+    """Records the end of requests of one entry."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._requests: dict[tuple[str, bool, int], Counter] = {}
+        self._duration: dict[bool, Histogram] = {
+            streamed: metrics.request_duration.labels(service, _word(streamed)) for streamed in (False, True)
+        }
+        self._first_token = metrics.time_to_first_token.labels(service)
+        self.open = metrics.requests_open.labels(service)
+
+    def ended(self, exchange: Exchange) -> None:
+        """Counts and logs."""
+        seconds = time.perf_counter() - exchange.started
+        self._count(exchange, seconds)
+        if exchange.error is not None:
+            self.failed(exchange.error)
+        log.info("request", **_line(exchange, seconds))
+
+    def failed(self, error: PlatformError) -> None:
+        metrics.errors.labels(self._service, error.fault.value, error.code.value).inc()
+
+    def _count(self, exchange: Exchange, seconds: float) -> None:
+        streamed = exchange.streamed
+        key = (exchange.dialect.name, streamed, exchange.status)
+        requests = self._requests.get(key)
+        if requests is None:
+            requests = metrics.requests.labels(self._service, key[0], _word(streamed), str(key[2]))
+            self._requests[key] = requests
+        requests.inc()
+        self._duration[streamed].observe(seconds)
+        if exchange.first_byte is not None:
+            self._first_token.observe(exchange.first_byte - exchange.started)
+
+
+class GatewayObservation(Observation):
+    """The gateway keeps its own metrics beside those of every service."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self._gateway_requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._providers: dict[tuple[str, int], Counter] = {}
+
+    def failed(self, error: PlatformError) -> None:
+        super().failed(error)
+        metrics.gateway_errors.labels(error.code.value, error.fault.value).inc()
+
+    def _count(self, exchange: Exchange, seconds: float) -> None:
+        super()._count(exchange, seconds)
+        key = (exchange.route, exchange.status)
+        children = self._gateway_requests.get(key)
+        if children is None:
+            children = (
+                metrics.gateway_requests.labels(exchange.route, str(exchange.status)),
+                metrics.gateway_request_duration.labels(exchange.route),
+            )
+            self._gateway_requests[key] = children
+        requests, duration = children
+        requests.inc()
+        duration.observe(seconds)
+        if exchange.provider:
+            self._count_provider(exchange.provider, exchange.status)
+
+    def _count_provider(self, provider: str, status: int) -> None:
+        child = self._providers.get((provider, status))
+        if child is None:
+            child = metrics.gateway_provider_requests.labels(provider, str(status))
+            self._providers[provider, status] = child
+        child.inc()
+
+
+def _word(streamed: bool) -> str:
+    return "true" if streamed else "false"
+
+
+def _line(exchange: Exchange, seconds: float) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "method": exchange.request.method,
+        "route": exchange.route,
+        "status": exchange.status,
+        "ms": round(seconds * 1000, 2),
+    }
+    if correlation_id := exchange.correlation_id:
+        line["correlation_id"] = correlation_id
+    if exchange.key_id:
+        line["key_id"] = exchange.key_id
+    if exchange.model:
+        line["model"] = exchange.model
+        line["stream"] = exchange.streamed
+    if exchange.provider:
+        line["provider"] = exchange.provider
+        line["input_tokens"] = exchange.input_tokens
+        line["output_tokens"] = exchange.output_tokens
+    if exchange.first_byte is not None:
+        line["first_byte_ms"] = round((exchange.first_byte - exchange.started) * 1000, 2)
+    if exchange.error is not None:
+        line["error"] = exchange.error.code.value
+        line["fault"] = exchange.error.fault.value
+        line["reason"] = exchange.error.message
+    return line

@@ -1,0 +1,78 @@
+"""The paths of an HTTP entry: a dictionary, since an entry has a dozen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.health import Health
+from llm_platform.http import side
+from llm_platform.http.exchange import Exchange
+
+Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+
+
+class Match(NamedTuple):
+    route: str
+    methods: dict[str, Handler]
+    argument: str
+
+
+class Routes:
+    """Finds the handlers of a path. A route that ends in ``/`` takes the rest of the path as its argument."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, Match] = {}
+        self._prefixes: dict[str, Match] = {}
+
+    def add(self, method: str, path: str, handler: Handler) -> None:
+        table = self._prefixes if path.endswith("/") else self._exact
+        table.setdefault(path, Match(path, {}, "")).methods[method] = handler
+
+    def find(self, target: str) -> Match:
+        """``target`` is the request's, as sent. Raises ``PlatformError`` NOT_FOUND."""
+        match = self._exact.get(target)
+        if match is not None:
+            return match
+        path = target.partition("?")[0]
+        match = self._exact.get(path)
+        if match is not None:
+            return match
+        for prefix, found in self._prefixes.items():
+            if path.startswith(prefix) and len(path) > len(prefix):
+                return found._replace(argument=unquote(path[len(prefix) :]))
+        raise PlatformError(
+            Code.NOT_FOUND,
+            f"Unknown path {path[:200]}. This entry has: {', '.join(sorted(self._exact))}.",
+        )
+
+
+def handler_of(match: Match, exchange: Exchange) -> Handler:
+    """The handler for the request's method. Raises ``PlatformError`` METHOD_NOT_ALLOWED."""
+    method = exchange.request.method
+    handler = match.methods.get(method)
+    if handler is None and method == "HEAD":
+        handler = match.methods.get("GET")
+    if handler is None:
+        allowed = ", ".join(sorted(match.methods))
+        exchange.headers["allow"] = allowed
+        raise PlatformError(Code.METHOD_NOT_ALLOWED, f"{match.route} takes {allowed}, not {method[:20]}.")
+    return handler
+
+
+def add_side_paths(routes: Routes, health: Health) -> None:
+    """The health paths and the metrics, on the public port."""
+
+    async def answer(exchange: Exchange) -> web.StreamResponse:
+        reply = await side.answer(health, exchange.route)
+        if reply is None:
+            raise PlatformError(Code.NOT_FOUND, f"Unknown path {exchange.route}.")
+        exchange.headers["cache-control"] = "no-store"
+        return exchange.reply(reply.status, reply.body, reply.content_type)
+
+    for path in side.PATHS:
+        routes.add("GET", path, answer)
