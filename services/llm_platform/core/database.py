@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, MetaData, event, make_url, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -43,6 +44,10 @@ _READING = "llm_reading"
 _MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
 
 
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+
 class UnusableDatabaseError(Exception):
     """The database cannot be used by this release: the service must not start. Says why and what to do."""
 
@@ -53,7 +58,9 @@ def sqlite_url(path: Path) -> str:
 
 
 def reading(engine: AsyncEngine) -> AsyncEngine:
-    """The same connections for transactions that only read."""
+    """The same connections for transactions that only read, all of it as it was at the first read."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine.execution_options(**{_READING: True})
 
 
@@ -73,6 +80,52 @@ async def open_database(url: str, migrations_package: str) -> AsyncIterator[Asyn
         await engine.dispose()
 
 
+class Transactions:
+    """Runs whole write transactions, each as one function of a synchronous connection.
+
+    For hot paths: through the asynchronous driver every statement on SQLite crosses to the driver's thread
+    and back about four times (measured: 600 µs a transaction of eight statements, against 200 µs here). On
+    PostgreSQL the same function runs over the asynchronous driver.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._threaded = engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
+        if self._threaded:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+            self._sync_engine = _with_sqlite_rules(
+                create_engine(engine.url.set(drivername="sqlite"), connect_args=_sqlite_arguments())
+            )
+
+    async def run(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:
+        """Commits when ``work`` returns, rolls back when it raises. Raises SQLAlchemyError."""
+        if not self._threaded:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, *arguments)
+
+    def _run(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:
+        with self._sync_engine.begin() as connection:
+            return work(connection, *arguments)
+
+    async def aclose(self) -> None:
+        """Waits for the transaction under way."""
+        if self._threaded:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._sync_engine.dispose)
+            self._thread.shutdown(wait=False)
+
+
+@asynccontextmanager
+async def open_transactions(engine: AsyncEngine) -> AsyncIterator[Transactions]:
+    """Write transactions on the database of ``engine``."""
+    transactions = Transactions(engine)
+    try:
+        yield transactions
+    finally:
+        await transactions.aclose()
+
+
 def _engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True)
@@ -83,13 +136,19 @@ def _engine(url: URL) -> AsyncEngine:
             raise UnusableDatabaseError(
                 f"The folder of the database {url.database} cannot be made: {error.strerror}."
             ) from error
-    engine = create_async_engine(
-        url,
-        # None: the driver begins nothing by itself, transactions begin in _begin.
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
-    )
-    event.listen(engine.sync_engine, "connect", _prepare)
-    event.listen(engine.sync_engine, "begin", _begin)
+    engine = create_async_engine(url, connect_args=_sqlite_arguments())
+    _with_sqlite_rules(engine.sync_engine)
+    return engine
+
+
+def _sqlite_arguments() -> dict[str, Any]:
+    # No isolation level: the driver begins nothing by itself, transactions begin in _begin.
+    return {"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000}
+
+
+def _with_sqlite_rules(engine: Engine) -> Engine:
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
     return engine
 
 

@@ -98,6 +98,7 @@ ledger_entries = Counter("llm_ledger_entries_total", "Entries appended.", ["kind
 ledger_refusals = Counter("llm_ledger_refusals_total", "Reservations refused.", ["code"])
 ledger_open_reservations = Gauge("llm_ledger_open_reservations", "Reservations neither settled nor released.")
 ledger_expired = Counter("llm_ledger_expired_total", "Reservations released by the sweeper.")
+ledger_reserved = Counter("llm_ledger_reserved_dollars_total", "Reserved, in US dollars.")
 ledger_overrun = Counter("llm_ledger_overrun_dollars_total", "Settled above the reservation, in US dollars.")
 ledger_retries = Counter("llm_ledger_retries_total", "Transactions repeated after a conflict.", ["reason"])
 

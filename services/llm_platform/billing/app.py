@@ -1,0 +1,63 @@
+"""billing: wiring."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from llm_platform.billing.interfaces import LEDGER
+from llm_platform.billing.orders import Pricing
+from llm_platform.billing.posting import Rules
+from llm_platform.billing.prices import PriceBook
+from llm_platform.billing.reports import Reports
+from llm_platform.billing.service import DatabaseLedger
+from llm_platform.billing.store import Store
+from llm_platform.core.config import Config
+from llm_platform.core.database import open_database, open_transactions, sqlite_url
+
+if TYPE_CHECKING:
+    from llm_platform.core.lifecycle import Runtime
+
+_HOLD_MARGIN_SECONDS = 120
+"""Beyond the longest stream: retries before the first byte, and the delivery of the outcome."""
+
+
+@asynccontextmanager
+async def open_ledger(config: Config) -> AsyncIterator[DatabaseLedger]:
+    """The ledger over ``stores.ledger_url``, default ``ledger.sqlite`` in the data folder.
+
+    Raises PlatformError for prices that cannot be believed, UnusableDatabaseError. Whoever runs it
+    adds ``check`` of what it gets to its health.
+    """
+    from llm_platform.core.lifecycle import background
+
+    billing = config.billing
+    pricing = Pricing(
+        PriceBook(config),
+        unknown_is_free=billing.unknown_price == "free",
+        hold_seconds=config.traffic.stream_max_seconds + _HOLD_MARGIN_SECONDS,
+    )
+    rules = Rules(Fraction(str(billing.uncertain_share)), billing.strict_budgets)
+    url = config.stores.ledger_url or sqlite_url(config.service.data_dir / "ledger.sqlite")
+    async with (
+        open_database(url, "llm_platform.billing.migrations") as engine,
+        open_transactions(engine) as transactions,
+    ):
+        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing)
+        sweeper = background(ledger.sweep_forever(), "billing: sweeper")
+        try:
+            yield ledger
+        finally:
+            sweeper.cancel()
+            await ledger.aclose()
+
+
+async def start(runtime: Runtime) -> None:
+    """Runs billing in a process of its own."""
+    from llm_platform.rpc.server import serve
+
+    ledger = await runtime.enter(open_ledger(runtime.config))
+    runtime.health.add("ledger", ledger.check)
+    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(LEDGER, ledger)]})

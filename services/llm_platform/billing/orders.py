@@ -1,0 +1,121 @@
+"""From messages to the ledger's operations: what each call may cost, and what it cost."""
+
+from __future__ import annotations
+
+from llm_platform.billing.posting import (
+    MAX_AMOUNT,
+    Hold,
+    Reserving,
+    Settling,
+    UsageCounts,
+    nano_dollars,
+)
+from llm_platform.billing.prices import UNPRICED, Price, PriceBook
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.logging import get_logger
+from llm_platform.proto import common_pb2, ledger_pb2
+
+_MAX_COUNT = 2**63 - 1
+_CERTAINTIES = frozenset({"exact", "estimated", "uncertain"})
+
+log = get_logger("billing.orders")
+
+
+class Pricing:
+    """Puts amounts on reservations and outcomes. ``hold_seconds``: how long a reservation stands by itself."""
+
+    def __init__(self, prices: PriceBook, *, unknown_is_free: bool, hold_seconds: float) -> None:
+        self._prices = prices
+        self._unknown_is_free = unknown_is_free
+        self._hold_microseconds = int(hold_seconds * 1_000_000)
+
+    def reserving(self, item: ledger_pb2.Reserve, now: int) -> Reserving | PlatformError:
+        """``now`` in microseconds."""
+        if not item.reservation_id:
+            return PlatformError(Code.INVALID_REQUEST, "A reservation needs an id.", param="reservation_id")
+        price = self._find(item.provider, item.model)
+        if price is None:
+            return PlatformError(
+                Code.PRICE_UNKNOWN,
+                f"The price of model {item.model!r} at provider {item.provider!r} is not known, so calls to it "
+                "are refused. An operator can set it under billing.prices.",
+                param="model",
+            )
+        output_tokens = item.max_output_tokens or item.default_output_tokens
+        amount = nano_dollars(price.bound(item.prompt_tokens_bound, output_tokens))
+        if amount > MAX_AMOUNT:
+            return PlatformError(
+                Code.INVALID_REQUEST,
+                f"A call with up to {item.prompt_tokens_bound} input and {output_tokens} output tokens could cost "
+                f"more than {MAX_AMOUNT // 10**9} dollars. Ask for fewer output tokens.",
+                param="max_tokens",
+            )
+        hold = Hold(
+            item.reservation_id,
+            item.request_id,
+            item.key_id,
+            item.user_id,
+            item.provider,
+            item.model,
+            amount,
+            0,
+            now + self._hold_microseconds,
+        )
+        bounded = bool(item.max_output_tokens) or not output_tokens
+        return Reserving(hold, bounded, price.revision)
+
+    def settling(self, outcome: ledger_pb2.Outcome, place: int) -> Settling:
+        """Raises INVALID_REQUEST; ``place`` is the outcome's in its batch."""
+        if not outcome.attempt_id:
+            raise PlatformError(
+                Code.INVALID_REQUEST, "An outcome needs the id of its attempt.", param=f"items[{place}].attempt_id"
+            )
+        usage = outcome.usage
+        # A kind of a newer release than ours: something was counted, by whatever rule.
+        certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
+        price = self._find(outcome.provider, outcome.model)
+        amount = self._amount(outcome, price) if certainty != "uncertain" else None
+        return Settling(
+            outcome.attempt_id,
+            outcome.reservation_id,
+            outcome.request_id,
+            outcome.key_id,
+            outcome.user_id,
+            outcome.provider,
+            outcome.model,
+            "uncertain" if amount is None else certainty,
+            amount,
+            (price or UNPRICED).revision,
+            _counts(usage),
+            outcome.result,
+            min(outcome.status, 999),
+            outcome.final,
+        )
+
+    def _amount(self, outcome: ledger_pb2.Outcome, price: Price | None) -> int | None:
+        """None when it cannot be known: then the rule for uncertain calls holds, so that it is never 0 by mistake."""
+        if price is None:
+            log.error("a call without a price is charged by its reservation", attempt_id=outcome.attempt_id,
+                      provider=outcome.provider, model=outcome.model)  # fmt: skip
+            return None
+        amount = nano_dollars(price.cost(outcome.usage))
+        if amount > MAX_AMOUNT:
+            log.error("a usage beyond belief is charged by its reservation", attempt_id=outcome.attempt_id)
+            return None
+        return amount
+
+    def _find(self, provider: str, model: str) -> Price | None:
+        price = self._prices.find(provider, model)
+        return UNPRICED if price is None and self._unknown_is_free else price
+
+
+def _counts(usage: common_pb2.Usage) -> UsageCounts:
+    return UsageCounts(
+        min(usage.input_tokens, _MAX_COUNT),
+        min(usage.cached_input_tokens, _MAX_COUNT),
+        min(usage.cache_write_tokens, _MAX_COUNT),
+        min(usage.output_tokens, _MAX_COUNT),
+        min(usage.reasoning_tokens, _MAX_COUNT),
+        min(usage.input_audio_tokens, _MAX_COUNT),
+        min(usage.output_audio_tokens, _MAX_COUNT),
+    )

@@ -1,0 +1,101 @@
+"""The ledger's tables. Amounts are nano-dollars in 64 bits, times microseconds since 1970 in UTC.
+
+``entries`` is the truth and only ever grows (triggers refuse changes). ``reservations`` holds what is
+open now and ``balances`` the sums per key; both are written in the transaction of the entries they
+follow from, and ``Ledger.verify`` derives them again.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    # SQLite numbers rows by itself only for its own INTEGER.
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),  # reserve, settle, release, adjust
+    # settle: the attempt; reserve, release: the reservation; adjust: an id of its own.
+    Column("reference", Text, nullable=False),
+    Column("reservation_id", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("certainty", Text, nullable=False),  # settle: exact, estimated, uncertain
+    Column("result", Text, nullable=False),  # settle: the outcome's; release: settled, released, expired
+    Column("status", Integer, nullable=False),  # settle: the provider's HTTP status, 0: none
+    Column("price_revision", Text, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("input_audio_tokens", BigInteger, nullable=False),
+    Column("output_audio_tokens", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("reference", "kind"),
+    Index("ix_entries_request_id", "request_id"),
+    Index(
+        "ix_entries_usage",
+        "key_id",
+        "created_at",
+        sqlite_where=text("kind IN ('settle', 'adjust')"),
+        postgresql_where=text("kind IN ('settle', 'adjust')"),
+    ),
+    # A sequence number is never given twice, not even after the last row was lost with the disk.
+    sqlite_autoincrement=True,
+)
+
+USAGE_COLUMNS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+)
+"""The columns of ``entries`` that carry the fields of the same names of ``llm.v1.Usage``."""
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),  # by attempts that were not the last
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_reservations_expires_at", "expires_at"),
+)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("budget", BigInteger, nullable=True),  # null: none
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+)
+
+probes = Table(
+    "probes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""One row, written to find out whether the database takes writes again after it failed to."""

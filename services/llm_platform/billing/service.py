@@ -1,0 +1,190 @@
+"""billing: the ``Ledger`` over a database.
+
+Whatever is asked while a transaction is under way waits and goes into the next one together (group
+commit). No balance is kept in memory: several of these may work on one database at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from llm_platform.billing import instruments
+from llm_platform.billing.orders import Pricing
+from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Result
+from llm_platform.billing.reports import Reports
+from llm_platform.billing.store import Committed, Store
+from llm_platform.core.batch import Batcher
+from llm_platform.core.database import is_transient, unavailable
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.logging import get_logger
+from llm_platform.proto import common_pb2, ledger_pb2
+
+COMMIT_PATIENCE_SECONDS = 6.0
+"""How long a transaction is tried again after deadlocks and locks before its callers are told."""
+SWEEP_SECONDS = 5.0
+SWEEP_LIMIT = 500
+_SUBMISSIONS = 64
+_EMPTY = common_pb2.Empty()
+
+T = TypeVar("T")
+log = get_logger("billing")
+
+
+class DatabaseLedger:
+    """Implements ``Ledger``. Every method raises UNAVAILABLE while the database fails; nothing is half done then."""
+
+    def __init__(
+        self, store: Store, reports: Reports, pricing: Pricing, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._reports = reports
+        self._pricing = pricing
+        self._clock = clock
+        self._writer: Batcher[Sequence[Operation], list[Result] | PlatformError] = Batcher(
+            self._commit, limit=_SUBMISSIONS, in_flight=1
+        )
+        self._failure: PlatformError | None = None
+
+    async def reserve(self, request: ledger_pb2.ReserveBatch) -> ledger_pb2.ReserveReplies:
+        """Holds an upper bound of each call's cost. A refusal stands in its own reply."""
+        now = self._now()
+        orders = [self._pricing.reserving(item, now) for item in request.items]
+        operations = [order for order in orders if not isinstance(order, PlatformError)]
+        done = iter(await self._submit(operations) if operations else ())
+        replies = ledger_pb2.ReserveReplies()
+        for order in orders:
+            result = order if isinstance(order, PlatformError) else next(done)
+            if isinstance(result, PlatformError):
+                instruments.refused(result.code)
+                replies.items.add(error=result.to_proto())
+            else:
+                replies.items.add(amount=result)
+        return replies
+
+    async def release(self, request: ledger_pb2.ReleaseBatch) -> common_pb2.Empty:
+        """Frees what reservations hold; unknown and closed ones are passed over."""
+        if request.reservation_ids:
+            await self._submit([Releasing(name, "released") for name in request.reservation_ids])
+        return _EMPTY
+
+    async def record(self, request: ledger_pb2.OutcomeBatch) -> ledger_pb2.RecordReply:
+        """Charges calls. Raises INVALID_REQUEST, for the whole batch, on an outcome without attempt id."""
+        operations = [self._pricing.settling(item, place) for place, item in enumerate(request.items)]
+        results = await self._submit(operations) if operations else []
+        recorded = sum(1 for result in results if result is True)
+        return ledger_pb2.RecordReply(recorded=recorded, known=len(results) - recorded)
+
+    async def usage(self, request: ledger_pb2.UsageQuery) -> ledger_pb2.UsageReport:
+        return await _available(self._reports.usage(request))
+
+    async def entries(self, request: ledger_pb2.EntriesQuery) -> ledger_pb2.EntryPage:
+        return await _available(self._reports.entries(request))
+
+    async def set_budget(self, request: ledger_pb2.Budget) -> ledger_pb2.Budget:
+        """Sets ``limit`` (negative: none) and answers the key's balance."""
+        if not request.key_id:
+            raise PlatformError(Code.INVALID_REQUEST, "Name the key whose budget this is.", param="key_id")
+        if request.limit > MAX_BUDGET:
+            raise PlatformError(Code.INVALID_REQUEST, f"A budget is at most {MAX_BUDGET} nano-dollars.", param="limit")
+        limit = None if request.limit < 0 else request.limit
+        balance = await _available(self._store.set_budget(request.key_id, limit))
+        return ledger_pb2.Budget(
+            key_id=request.key_id,
+            limit=-1 if balance.budget is None else balance.budget,
+            spent=balance.spent,
+            reserved=balance.reserved,
+        )
+
+    async def list_budgets(self, request: common_pb2.Empty) -> ledger_pb2.Budgets:  # noqa: ARG002 - the port's shape
+        return await _available(self._reports.budgets())
+
+    async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
+        return await _available(self._reports.verify())
+
+    async def check(self) -> None:
+        """The readiness check: after a failed commit, whether the database takes writes again."""
+        if self._failure is not None:
+            await _available(self._store.probe(self._now()))
+            self._failure = None
+
+    async def sweep(self) -> int:
+        """Releases reservations whose time has passed; answers how many."""
+        names = await _available(self._store.expired(self._now(), SWEEP_LIMIT))
+        released = 0
+        if names:
+            released = sum(map(bool, await self._submit([Releasing(name, "expired") for name in names])))
+            instruments.expired(released)
+            log.warning("reservations expired", count=released)
+        instruments.open_reservations(await _available(self._store.open_reservations()))
+        return released
+
+    async def sweep_forever(self) -> None:
+        """Sweeps until cancelled; a failing database is waited for."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads replicas
+            try:
+                await self.sweep()
+            except PlatformError as error:
+                log.warning("expired reservations could not be released", reason=error.message)
+
+    async def aclose(self) -> None:
+        """Waits for what was accepted."""
+        await self._writer.aclose()
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+    async def _submit(self, operations: Sequence[Operation]) -> list[Result]:
+        results = await self._writer(operations)
+        if isinstance(results, PlatformError):
+            raise results
+        return results
+
+    async def _commit(self, submissions: Sequence[Sequence[Operation]]) -> list[list[Result] | PlatformError]:
+        """One transaction for all that waits. If the database refuses a value in it, each submission goes alone."""
+        try:
+            committed = await self._commit_patiently([each for submission in submissions for each in submission])
+        except (DataError, IntegrityError) as error:
+            if len(submissions) > 1:
+                return [(await self._commit([submission]))[0] for submission in submissions]
+            log.error("the ledger refused a value", exc_info=error)
+            return [PlatformError(Code.INTERNAL, "The ledger could not store this.")]
+        except SQLAlchemyError as error:
+            self._failure = unavailable(error, "The ledger's database")
+            log.error("a commit failed", reason=self._failure.message, items=len(submissions))
+            raise self._failure from error
+        self._failure = None
+        results = iter(committed.results)
+        return [[next(results) for _ in submission] for submission in submissions]
+
+    async def _commit_patiently(self, operations: Sequence[Operation]) -> Committed:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        pause = 0.005
+        while True:
+            try:
+                committed = await self._store.commit(operations, self._now())
+            except SQLAlchemyError as error:
+                # Two writers of one id on PostgreSQL: the second sees the first's row when it begins again.
+                again = is_transient(error) or (isinstance(error, IntegrityError) and pause < 0.02)
+                if not again or loop.time() - began > COMMIT_PATIENCE_SECONDS:
+                    raise
+                instruments.repeated(error)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads contenders
+                pause = min(pause * 2, 0.5)
+                continue
+            instruments.committed(committed, loop.time() - began)
+            return committed
+
+
+async def _available(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except SQLAlchemyError as error:
+        raise unavailable(error, "The ledger's database") from error
