@@ -30,7 +30,6 @@ class Exchange:
     """A request on its way through the entry. Times are in seconds of ``time.perf_counter``."""
 
     __slots__ = (
-        "closing",
         "dialect",
         "error",
         "first_byte",
@@ -54,8 +53,6 @@ class Exchange:
         self.request_id = request_id
         self.dialect = dialect
         self.started = time.perf_counter()
-        self.closing = False
-        """The connection closes after this reply: the server is draining, or the body was not read."""
         self.headers: CIMultiDict[str] = CIMultiDict({REQUEST_ID: request_id})
         self.route = ""
         self.path_argument = ""
@@ -82,10 +79,7 @@ class Exchange:
         self.status = status
         headers = self.headers
         headers[hdrs.CONTENT_TYPE] = content_type
-        response = web.Response(status=status, body=body, headers=headers)
-        if self.closing:
-            response.force_close()
-        return response
+        return web.Response(status=status, body=body, headers=headers)
 
     def empty(self, status: int) -> web.Response:
         """A reply without a body."""
@@ -100,10 +94,7 @@ class Exchange:
         headers[hdrs.CONTENT_TYPE] = content_type
         headers[hdrs.CACHE_CONTROL] = "no-cache"
         headers["x-accel-buffering"] = "no"
-        response = _HeldHeaders(status=status, headers=headers)
-        if self.closing:
-            response.force_close()
-        return response
+        return _HeldHeaders(status=status, headers=headers)
 
     def refuse(self, error: PlatformError) -> web.Response:
         """The error in the caller's dialect."""

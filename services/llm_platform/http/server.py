@@ -87,7 +87,7 @@ class HttpServer:
         """Goes on serving, but asks every client to leave, until no request is open and none comes any more."""
         self._draining = True
         self._last_request = max(self._last_request, self._loop.time())
-        while (rest := self._until_quiet()) > 0:
+        while (rest := self._until_quiet()) > 0:  # noqa: ASYNC110 - an event would cost every request
             await asyncio.sleep(rest)
 
     def _until_quiet(self) -> float:
@@ -104,13 +104,16 @@ class HttpServer:
         await self._server.shutdown(timeout=1.0)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._last_request = self._loop.time()
         exchange = Exchange(request, ids.new_id("req"), self._dialect)
-        exchange.closing = self._draining
         request_id.set(exchange.request_id)
         self._open += 1
+        if request.raw_path not in SIDE_PATHS:
+            # Probes go on until the process ends: they must not keep it from draining.
+            self._last_request = self._loop.time()
         try:
             response = await self._answer(exchange)
+            if self._draining:
+                response.force_close()
             await _send(request, response)
         except (asyncio.CancelledError, ConnectionError):
             exchange.status = CLIENT_CLOSED_REQUEST
@@ -145,8 +148,8 @@ class HttpServer:
         code = Code.INVALID_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else Code.INTERNAL
         exchange = Exchange(request, ids.new_id("req"), self._dialect)
         exchange.headers["server"] = SERVER
-        exchange.closing = True
         reply = exchange.refuse(PlatformError(code, message))
+        reply.force_close()
         self._observation.ended(exchange)
         return reply
 
