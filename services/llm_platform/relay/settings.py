@@ -1,0 +1,29 @@
+"""Timings and bounds of the relay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times are in seconds, sizes in bytes. The defaults are what deployments run with."""
+
+    ping_interval: float = 1.0
+    missed_pings: int = 3
+    """A peer that sent nothing in this many intervals is dead: found after 3 to 4 intervals."""
+    hello_timeout: float = 3.0
+    """For connecting and for the peer's hello."""
+    backoff: float = 0.05
+    backoff_limit: float = 0.5
+    """Pause before connecting again; doubles up to the limit, since start-first puts a new replica on a known slot."""
+    wait_for_link: float = 5.0
+    """How long a request waits while no replica is connected."""
+    linger: float = 0.001
+    """The longest a stream's chunk waits for company, and only on a busy link."""
+    window_bytes: int = 256 * 1024
+    """Unread bytes accepted per request and direction."""
+    max_streams: int = 4096
+    """Open requests a server accepts per link."""
+    drain_acknowledgement: float = 1.0
+    """How long a draining server waits for a peer to confirm that it opens nothing more."""
