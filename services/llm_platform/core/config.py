@@ -73,7 +73,7 @@ class Security(_Section):
 class Logging(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
-    output: str = Field("stdout", description="stdout, or a file's path.")
+    output: str = Field("stdout", description="stdout, stderr, a file's path, or file: DATA_DIR/REPLICA.log.")
     include_request_id: bool = True
     include_provider_info: bool = True
 

@@ -69,11 +69,16 @@ def reopen() -> None:
     _sink.reopen()
 
 
-def _target(config: Config) -> Path | None:
-    output = config.logging.output
-    if output == "stdout":
-        return None
-    return config.service.data_dir / f"{config.service.replica}.log" if output == "file" else Path(output)
+def _target(config: Config) -> Path | IO[bytes]:
+    match config.logging.output:
+        case "stdout":
+            return sys.stdout.buffer
+        case "stderr":
+            return sys.stderr.buffer
+        case "file":
+            return config.service.data_dir / f"{config.service.replica}.log"
+        case path:
+            return Path(path)
 
 
 class _Sink:
@@ -85,13 +90,14 @@ class _Sink:
         self._lock = threading.Lock()
         self.lost = 0
 
-    def open(self, path: Path | None) -> None:
-        previous, self._path = self._stream if self._path else None, path
-        if path is None:
-            self._stream = sys.stdout.buffer
+    def open(self, target: Path | IO[bytes]) -> None:
+        """Writes to ``target`` from now on. Raises ``OSError`` when the file cannot be opened; then nothing changes."""
+        previous = self._stream if self._path else None
+        if isinstance(target, Path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._stream, self._path = target.open("ab", buffering=0), target
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("ab", buffering=0)
+            self._stream, self._path = target, None
         if previous is not None:
             previous.close()
 

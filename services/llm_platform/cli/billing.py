@@ -1,0 +1,107 @@
+"""``llm-gateway usage``, ``budgets`` and ``ledger``: what was used, what it cost, what may be spent."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+
+from llm_platform.cli.connection import ConfigOption, with_ledger
+from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_json, print_rows
+from llm_platform.proto import common_pb2, ledger_pb2
+
+NANO = 1_000_000_000
+
+budgets = typer.Typer(help="Budgets of keys: set, list.", no_args_is_help=True)
+ledger = typer.Typer(help="The ledger: verify.", no_args_is_help=True)
+
+
+def usage(
+    key: Annotated[str, typer.Option(help="Only of this key id.")] = "",
+    since: Annotated[str, typer.Option(help="From this RFC 3339 time on.")] = "",
+    until: Annotated[str, typer.Option(help="Before this RFC 3339 time.")] = "",
+    config: ConfigOption = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Tokens and cost per key and model."""
+    query = ledger_pb2.UsageQuery(key_id=key, since=since, until=until)
+    report = with_ledger(config, lambda ledger: ledger.usage(query))
+    columns = ("key_id", "provider", "model", "requests", "input_tokens", "output_tokens", "cost")
+    print_rows([_usage_row(row) for row in report.rows], columns, output, empty="Nothing was used.")
+
+
+@budgets.command("set")
+def set_budget(
+    key: Annotated[str, typer.Argument(help="Id of the key.")],
+    limit: Annotated[str, typer.Argument(help="In US dollars, e.g. 12.50; or none.")],
+    config: ConfigOption = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Sets what a key may spend, in total."""
+    budget = ledger_pb2.Budget(key_id=key, limit=_nano_dollars(limit))
+    row = _budget_row(with_ledger(config, lambda ledger: ledger.set_budget(budget)))
+    print_rows([row], ("key_id", "limit", "spent", "reserved"), output, empty="")
+
+
+@budgets.command("list")
+def list_budgets(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Lists budgets with what is spent and reserved."""
+    listed = with_ledger(config, lambda ledger: ledger.list_budgets(common_pb2.Empty()))
+    rows = [_budget_row(budget) for budget in listed.items]
+    print_rows(rows, ("key_id", "limit", "spent", "reserved"), output, empty="No budgets.")
+
+
+@ledger.command()
+def verify(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Derives every balance again from the entries; exits 1 when one differs."""
+    report = with_ledger(config, lambda ledger: ledger.verify(common_pb2.Empty()))
+    problems = list(report.problems)
+    if output is Format.JSON:
+        print_json({"entries": report.entries, "open_reservations": report.open_reservations, "problems": problems})
+    else:
+        print(f"{report.entries} entries, {report.open_reservations} open reservations.")
+        print("\n".join(problems) or "Every balance agrees with the entries.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _nano_dollars(text: str) -> int:
+    if text.lower() == "none":
+        return -1
+    try:
+        amount = Decimal(text.removeprefix("$")) * NANO
+    except InvalidOperation:
+        raise fail(f"{text!r} is not an amount in dollars.") from None
+    if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**63:
+        raise fail(f"{text!r} is not an amount between 0 and 9 billion dollars, exact to a nano-dollar.")
+    return int(amount)
+
+
+def _usage_row(row: ledger_pb2.UsageRow) -> dict[str, Any]:
+    tokens = row.usage
+    return {
+        "key_id": row.key_id,
+        "provider": row.provider,
+        "model": row.model,
+        "requests": row.requests,
+        "input_tokens": tokens.input_tokens,
+        "cached_input_tokens": tokens.cached_input_tokens,
+        "cache_write_tokens": tokens.cache_write_tokens,
+        "output_tokens": tokens.output_tokens,
+        "reasoning_tokens": tokens.reasoning_tokens,
+        "cost": dollars(row.cost),
+        "cost_nano_dollars": row.cost,
+    }
+
+
+def _budget_row(budget: ledger_pb2.Budget) -> dict[str, Any]:
+    return {
+        "key_id": budget.key_id,
+        "limit": dollars(budget.limit) if budget.limit >= 0 else None,
+        "spent": dollars(budget.spent),
+        "reserved": dollars(budget.reserved),
+        "limit_nano_dollars": budget.limit if budget.limit >= 0 else None,
+        "spent_nano_dollars": budget.spent,
+        "reserved_nano_dollars": budget.reserved,
+    }

@@ -1,0 +1,97 @@
+"""Where a command's work happens: in the running platform, or in the stores of this directory.
+
+With ``tls`` and ``peers`` in the configuration the commands call the services over mTLS as
+``operator``; otherwise they open the embedded stores of ``service.data_dir`` themselves, also while
+``llm-gateway serve`` runs on them. A command's code is the same for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from llm_platform.auth_service.interfaces import ACCOUNTS, Accounts
+from llm_platform.billing.interfaces import LEDGER, Ledger
+from llm_platform.core.config import Config
+from llm_platform.rpc.port import Port
+from llm_platform.secrets_service.interfaces import SECRETS, Secrets
+
+Interface = TypeVar("Interface")
+Result = TypeVar("Result")
+Open = Callable[[Config], AbstractAsyncContextManager[Interface]]
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="LLM_GATEWAY_CONFIG", help="Configuration file. Default: built-in defaults."),
+]
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration without its notices, which concern the server. Raises ``ConfigError``."""
+    from llm_platform.core.config_file import read
+
+    return read(path, os.environ).config
+
+
+def with_accounts(config: Path | None, work: Callable[[Accounts], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with auth-service, or with the embedded accounts."""
+
+    def embedded(config: Config) -> AbstractAsyncContextManager[Accounts]:
+        from llm_platform.auth_service.app import open_accounts
+
+        return open_accounts(config)
+
+    return _run(config, ACCOUNTS, embedded, work)
+
+
+def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with billing, or with the embedded ledger."""
+
+    def embedded(config: Config) -> AbstractAsyncContextManager[Ledger]:
+        from llm_platform.billing.app import open_ledger
+
+        return open_ledger(config)
+
+    return _run(config, LEDGER, embedded, work)
+
+
+def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with secrets-service, or with the embedded store."""
+
+    def embedded(config: Config) -> AbstractAsyncContextManager[Secrets]:
+        from llm_platform.secrets_service.app import open_secrets
+
+        return open_secrets(config)
+
+    return _run(config, SECRETS, embedded, work)
+
+
+def _run(
+    path: Path | None, port: Port[Interface], embedded: Open[Interface], work: Callable[[Interface], Awaitable[Result]]
+) -> Result:
+    from llm_platform.core import logging
+
+    config = load_config(path)
+    quiet = config.logging.model_copy(update={"level": "error", "format": "text", "output": "stderr"})
+    logging.configure(config.model_copy(update={"logging": quiet}))
+
+    async def execute() -> Result:
+        opened = _remote(config, port) if config.tls and config.peers else embedded(config)
+        async with opened as service:
+            return await work(service)
+
+    return asyncio.run(execute())
+
+
+@asynccontextmanager
+async def _remote(config: Config, port: Port[Interface]) -> AsyncIterator[Interface]:
+    from llm_platform.rpc.client import Peers
+
+    async with Peers(config) as peers:
+        yield peers.remote(port)
