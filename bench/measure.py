@@ -19,8 +19,6 @@ wrk.method = "POST"
 wrk.path = %(path)s
 wrk.body = %(body)s
 wrk.headers = {%(headers)s}
-local failed = 0
-response = function(status) if status ~= 200 then failed = failed + 1 end end
 done = function(summary, latency, requests)
   io.write(string.format('RESULT {"requests":%%d,"seconds":%%f,"p50":%%f,"p99":%%f,"errors":%%d}\\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,

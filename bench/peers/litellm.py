@@ -9,7 +9,7 @@ import yaml
 
 from bench.contestant import CACHE, Contestant
 
-VERSION = "1.109.1"
+VERSION = "1.106.0"
 
 
 class LiteLlm(Contestant):
