@@ -121,6 +121,7 @@ event_loop_lag = Histogram(
     "How late the event loop runs a timer.",
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
 )
+certificate_expiry = Gauge("llm_certificate_expiry_seconds", "Unix time at which the own mTLS certificate expires.")
 log_lines_lost = Gauge("llm_log_lines_lost", "Log lines that could not be written.")
 build_info = Gauge("llm_build_info", "Always 1; says what runs.", ["service", "version", "environment"])
 start_time = Gauge("llm_start_time_seconds", "Unix time at which the process was configured.")

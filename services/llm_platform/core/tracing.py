@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["internal", "server", "client"]
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
+
+
+current: ContextVar[str] = ContextVar("traceparent", default="")
+"""The traceparent of the sampled span that was entered; what control calls (``rpc/client.py``) pass on."""
 
 
 class GenAI:
@@ -69,14 +73,14 @@ UNSAMPLED = Span()
 
 
 class _SampledSpan(Span):
-    __slots__ = ("_ended", "_otel", "_token", "traceparent")
+    __slots__ = ("_ended", "_otel", "_tokens", "traceparent")
 
     def __init__(self, otel: OtelSpan) -> None:
         context = otel.get_span_context()
         self.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
         self._otel = otel
         self._ended = False
-        self._token: Token[str] | None = None
+        self._tokens: tuple[Token[str], Token[str]] | None = None
 
     def set(self, name: str, value: str | int | float | bool) -> None:
         self._otel.set_attribute(name, value)
@@ -97,15 +101,17 @@ class _SampledSpan(Span):
         self._otel.set_status(StatusCode.ERROR, redact(str(error)))
 
     def __enter__(self) -> Span:
-        self._token = logging.trace_id.set(self.traceparent[3:35])
+        self._tokens = logging.trace_id.set(self.traceparent[3:35]), current.set(self.traceparent)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            logging.trace_id.reset(self._token)
-            self._token = None
+        if self._tokens is not None:
+            trace_id, traceparent = self._tokens
+            logging.trace_id.reset(trace_id)
+            current.reset(traceparent)
+            self._tokens = None
         self.end(error)
 
 

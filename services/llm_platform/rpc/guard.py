@@ -1,0 +1,226 @@
+"""What every RPC passes on a server: authorization, errors as statuses, metrics, and the end at a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import grpc.aio
+
+from llm_platform.core import metrics, tracing
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.logging import get_logger
+from llm_platform.rpc.authorization import AllowList, RefusedError
+from llm_platform.rpc.caller import caller
+from llm_platform.rpc.status import to_status
+
+log = get_logger("rpc.server")
+
+TRACEPARENT = "traceparent"
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps every handler of a server, those of the relay too."""
+
+    def __init__(self, allow_list: AllowList) -> None:
+        self._allow_list = allow_list
+        self._guarded: dict[str, tuple[Handler, Handler]] = {}
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._unary_open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
+        method = details.method
+        handler = await continuation(details)
+        known = self._guarded.get(method)
+        if known is not None and known[0] is handler:
+            return known[1]
+        guarded = self._guard(method, handler)
+        if handler is not None and known is None:
+            self._guarded[method] = (handler, guarded)
+        return guarded
+
+    async def drain(self) -> None:
+        """Ends the server streams (watches), whose callers go on at another replica; waits for unary calls."""
+        self._draining = True
+        for task in self._streams:
+            task.cancel()
+        await self._idle.wait()
+
+    def _guard(self, method: str, handler: Handler | None) -> Handler:
+        if handler is None:
+            return grpc.stream_stream_rpc_method_handler(self._unimplemented(method))
+        call = _Call(self._allow_list, method)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(call, handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._server_stream(call, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                _two_way_stream(call, handler.stream_stream), handler.request_deserializer, handler.response_serializer
+            )
+        raise TypeError(f"{method}: client-streaming RPCs are not served")
+
+    def _unary(self, call: _Call, behaviour: Any) -> Any:
+        async def guarded(request: Any, context: Context) -> Any:
+            began = time.perf_counter()
+            self._unary_open += 1
+            self._idle.clear()
+            try:
+                call.admit(context)
+                with call.span(context):
+                    reply = await behaviour(request, context)
+                call.succeeded()
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the call's status
+                await call.failed(context, error)
+            else:
+                return reply
+            finally:
+                call.seconds.observe(time.perf_counter() - began)
+                self._unary_open -= 1
+                if not self._unary_open:
+                    self._idle.set()
+
+        return guarded
+
+    def _server_stream(self, call: _Call, behaviour: Any) -> Any:
+        async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - gRPC runs each RPC in a task
+            self._streams.add(task)
+            try:
+                call.admit(context)
+                async for message in behaviour(request, context):
+                    yield message
+                call.succeeded()
+            except asyncio.CancelledError as error:
+                if not self._draining:
+                    await call.failed(context, error)
+                task.uncancel()
+                await call.failed(context, PlatformError(Code.DRAINING, "This replica is stopping.", retry_after=0))
+            except Exception as error:  # noqa: BLE001 - becomes the call's status
+                await call.failed(context, error)
+            finally:
+                self._streams.discard(task)
+
+        return guarded
+
+    def _unimplemented(self, method: str) -> Any:
+        async def refuse(_requests: Any, context: Context) -> None:
+            call = _Call(self._allow_list, method)
+            try:
+                call.admit(context)
+            except RefusedError as error:
+                await call.failed(context, error)
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not served on this port")
+
+        return refuse
+
+
+def _two_way_stream(call: _Call, behaviour: Any) -> Any:
+    """A stream that knows by itself how to drain (the relay)."""
+    if inspect.isasyncgenfunction(behaviour):
+
+        async def generating(requests: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                call.admit(context)
+                async for message in behaviour(requests, context):
+                    yield message
+                call.succeeded()
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the call's status
+                await call.failed(context, error)
+
+        return generating
+
+    async def writing(requests: Any, context: Context) -> None:
+        try:
+            call.admit(context)
+            await behaviour(requests, context)
+            call.succeeded()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the call's status
+            await call.failed(context, error)
+
+    return writing
+
+
+class _Call:
+    """What the calls of one method share."""
+
+    def __init__(self, allow_list: AllowList, method: str) -> None:
+        self._allow_list = allow_list
+        self._method = method
+        self._service, self._name = method.rpartition("/")[::2]
+        self._service = self._service.lstrip("/")
+        self._succeeded: Any = None
+        self._seconds: Any = None
+
+    @property
+    def seconds(self) -> Any:
+        if self._seconds is None:
+            self._seconds = metrics.grpc_handling.labels(self._service, self._name)
+        return self._seconds
+
+    def admit(self, context: Context) -> None:
+        """Sets ``caller`` for this call. Raises ``RefusedError``."""
+        name = self._allow_list.admit(self._method, context.auth_context())
+        if name is not None:
+            caller.set(name)
+
+    def span(self, context: Context) -> tracing.Span:
+        """Nothing unless the caller sent a ``traceparent``, which it does for sampled requests only."""
+        for key, value in context.invocation_metadata() or ():
+            if key == TRACEPARENT:
+                return tracing.span(self._method, str(value), "server")
+        return tracing.UNSAMPLED
+
+    def succeeded(self) -> None:
+        if self._succeeded is None:
+            self._succeeded = metrics.grpc_handled.labels(self._service, self._name, "OK")
+        self._succeeded.inc()
+
+    async def failed(self, context: Context, error: BaseException) -> NoReturn:
+        """Counts, logs what is our fault, and ends the call with its status."""
+        match error:
+            case RefusedError():
+                # The name of a method that nobody lists comes from the peer: it must not become a label.
+                method = self._name if self._allow_list.lists(self._method) else "unlisted"
+                metrics.grpc_refused.labels(method, error.caller).inc()
+                log.warning("call refused", method=self._method, peer=context.peer(), reason=error.reason)
+                self._count(error.status.name)
+                await context.abort(error.status, error.reason)
+            case PlatformError():
+                status = to_status(error)
+                self._count(status.code.name)
+                await context.abort(status.code, status.details, status.metadata)
+            case asyncio.CancelledError():
+                self._count("CANCELLED")
+                raise error
+            case grpc.aio.AbortError():
+                code: Any = context.code()
+                self._count(code.name if isinstance(code, grpc.StatusCode) else "UNKNOWN")
+                raise error
+            case Exception():
+                log.error("call failed", method=self._method, exc_info=error)
+                await self.failed(context, PlatformError(Code.INTERNAL, "An internal call failed."))
+            case _:
+                raise error
+
+    def _count(self, code: str) -> None:
+        if self._allow_list.lists(self._method):
+            metrics.grpc_handled.labels(self._service, self._name, code).inc()

@@ -1,0 +1,109 @@
+"""Serves a service's ports over gRPC, with mTLS and the catalogue's allow-list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from llm_platform.core import catalog as catalogs
+from llm_platform.core.catalog import Catalog
+from llm_platform.core.config import Config
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.lifecycle import Runtime
+from llm_platform.core.logging import get_logger
+from llm_platform.rpc.authorization import AllowList
+from llm_platform.rpc.credentials import SERVER_OPTIONS, Certificates, listen
+from llm_platform.rpc.guard import Guard
+from llm_platform.rpc.handlers import handlers
+from llm_platform.rpc.port import Port
+
+log = get_logger("rpc.server")
+
+CONCURRENT_CALLS = 2000
+"""Of one listener; more are refused with RESOURCE_EXHAUSTED. Callers batch, so this is far off."""
+
+STOP_SECONDS = 0.5
+"""What a call still open after the drain gets before it is cut."""
+
+Served = tuple[Port[Any], object]
+"""A port and the object behind it."""
+
+
+async def serve(
+    runtime: Runtime,
+    ports: Mapping[int, Sequence[Served]],
+    extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
+    catalog: Catalog | None = None,
+) -> dict[int, int]:
+    """Starts one server for each listen port and hooks it into the process's drain and stop.
+
+    ``extra_handlers`` (the relay's) are served on ``listen.grpc`` and guarded like the others. Returns
+    listen port -> bound port (they differ for port 0). Raises ``OSError`` when a port is taken.
+    """
+    config = runtime.config
+    guard = Guard(_allow_list(config, catalog))
+    certificates = Certificates(config.tls) if config.tls is not None else None
+    listeners = {port: [handlers(*served) for served in each] for port, each in ports.items()}
+    if extra_handlers:
+        if config.listen.grpc is None:
+            raise PlatformError(Code.INTERNAL, "listen.grpc must be set to serve the relay.")
+        listeners.setdefault(config.listen.grpc, []).extend(extra_handlers)
+    servers = [
+        await runtime.enter(_listening(config, port, each, guard, certificates)) for port, each in listeners.items()
+    ]
+
+    async def drain() -> None:
+        for server in servers:
+            server.refuse_new(config.traffic.drain_seconds)
+        await guard.drain()
+
+    runtime.on_drain(drain)
+    return {port: server.port for port, server in zip(listeners, servers, strict=True)}
+
+
+class _Listener:
+    """A started server on one port."""
+
+    def __init__(self, server: grpc.aio.Server, port: int) -> None:
+        self._server = server
+        self._stopping: asyncio.Task[None] | None = None
+        self.port = port
+
+    def refuse_new(self, grace: float) -> None:
+        """Tells callers to go elsewhere (GOAWAY). Calls under way, the relay's too, have ``grace`` seconds."""
+        self._stopping = asyncio.create_task(self._server.stop(grace), name=f"stop gRPC on {self.port}")
+
+    async def stop(self) -> None:
+        await self._server.stop(STOP_SECONDS)
+        if self._stopping is not None:
+            await self._stopping
+
+
+@asynccontextmanager
+async def _listening(
+    config: Config,
+    port: int,
+    served: Sequence[grpc.GenericRpcHandler],
+    guard: Guard,
+    certificates: Certificates | None,
+) -> AsyncIterator[_Listener]:
+    server = grpc.aio.server(interceptors=[guard], options=SERVER_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS)
+    server.add_generic_rpc_handlers(tuple(served))
+    listener = _Listener(server, listen(server, config, port, certificates))
+    await server.start()
+    log.info("gRPC listens", host=config.listen.host, port=listener.port, mtls=certificates is not None)
+    try:
+        yield listener
+    finally:
+        await listener.stop()
+
+
+def _allow_list(config: Config, catalog: Catalog | None) -> AllowList:
+    released = catalog or catalogs.load(config.service.catalog)
+    trust_domain = config.tls.trust_domain if config.tls is not None else None
+    return AllowList(released, config.service.name, trust_domain)
