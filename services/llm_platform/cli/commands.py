@@ -10,8 +10,6 @@ import typer
 from llm_platform.cli import billing, checks, keys, secrets
 from llm_platform.cli.chat import chat
 from llm_platform.cli.serve import bootstrap, serve
-from llm_platform.core.config_document import ConfigError
-from llm_platform.core.errors import PlatformError
 
 app = typer.Typer(
     name="llm-gateway",
@@ -54,6 +52,9 @@ def version() -> None:
 
 def main() -> int:
     """Runs the command that the arguments name, which exits by itself; returns 1 for a failure it did not expect."""
+    from llm_platform.core.config_document import ConfigError
+    from llm_platform.core.errors import PlatformError
+
     try:
         app()
     except (PlatformError, ConfigError, OSError) as error:

@@ -12,19 +12,20 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from llm_platform.auth_service.interfaces import ACCOUNTS, Accounts
-from llm_platform.billing.interfaces import LEDGER, Ledger
-from llm_platform.core.config import Config
-from llm_platform.rpc.port import Port
-from llm_platform.secrets_service.interfaces import SECRETS, Secrets
+if TYPE_CHECKING:
+    # The command line is to answer --help at once: what a command needs is imported when it runs.
+    from llm_platform.auth_service.interfaces import Accounts
+    from llm_platform.billing.interfaces import Ledger
+    from llm_platform.core.config import Config
+    from llm_platform.rpc.port import Port
+    from llm_platform.secrets_service.interfaces import Secrets
 
 Interface = TypeVar("Interface")
 Result = TypeVar("Result")
-Open = Callable[[Config], AbstractAsyncContextManager[Interface]]
 
 ConfigOption = Annotated[
     Path | None,
@@ -41,6 +42,7 @@ def load_config(path: Path | None) -> Config:
 
 def with_accounts(config: Path | None, work: Callable[[Accounts], Awaitable[Result]]) -> Result:
     """Runs ``work`` with auth-service, or with the embedded accounts."""
+    from llm_platform.auth_service.interfaces import ACCOUNTS
 
     def embedded(config: Config) -> AbstractAsyncContextManager[Accounts]:
         from llm_platform.auth_service.app import open_accounts
@@ -52,6 +54,7 @@ def with_accounts(config: Path | None, work: Callable[[Accounts], Awaitable[Resu
 
 def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]) -> Result:
     """Runs ``work`` with billing, or with the embedded ledger."""
+    from llm_platform.billing.interfaces import LEDGER
 
     def embedded(config: Config) -> AbstractAsyncContextManager[Ledger]:
         from llm_platform.billing.app import open_ledger
@@ -63,6 +66,7 @@ def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]
 
 def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result]]) -> Result:
     """Runs ``work`` with secrets-service, or with the embedded store."""
+    from llm_platform.secrets_service.interfaces import SECRETS
 
     def embedded(config: Config) -> AbstractAsyncContextManager[Secrets]:
         from llm_platform.secrets_service.app import open_secrets
@@ -73,7 +77,10 @@ def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result
 
 
 def _run(
-    path: Path | None, port: Port[Interface], embedded: Open[Interface], work: Callable[[Interface], Awaitable[Result]]
+    path: Path | None,
+    port: Port[Interface],
+    embedded: Callable[[Config], AbstractAsyncContextManager[Interface]],
+    work: Callable[[Interface], Awaitable[Result]],
 ) -> Result:
     from llm_platform.core import logging
 

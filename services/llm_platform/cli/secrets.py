@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llm_platform.cli.connection import ConfigOption, with_secrets
 from llm_platform.cli.output import Format, FormatOption, fail, print_json, print_rows
-from llm_platform.core.redaction import Secret
 from llm_platform.proto import secrets_pb2
-from llm_platform.secrets_service.interfaces import Secrets
+
+if TYPE_CHECKING:
+    from llm_platform.secrets_service.interfaces import Secrets
 
 commands = typer.Typer(help="Secrets: list, set, rotate, delete. Values are never shown.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def list_secrets(
 def set_secret(path: PathArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Stores a value as the newest version. It is asked for, or read from standard input."""
     value = _read_value(path)
-    request = secrets_pb2.PutSecretRequest(path=path, value=value.reveal())
+    request = secrets_pb2.PutSecretRequest(path=path, value=value)
     _print_version(with_secrets(config, lambda secrets: secrets.put(request)), output)
 
 
@@ -49,9 +50,7 @@ def rotate(path: PathArgument, config: ConfigOption = None, output: FormatOption
         current = next((info.current_version for info in infos.items if info.path == path), 0)
         if not current:
             raise fail(f"there is no secret at {path}.", "Make it first: llm-gateway secrets set")
-        return await secrets.put(
-            secrets_pb2.PutSecretRequest(path=path, value=value.reveal(), expected_version=current)
-        )
+        return await secrets.put(secrets_pb2.PutSecretRequest(path=path, value=value, expected_version=current))
 
     _print_version(with_secrets(config, replace), output)
 
@@ -69,12 +68,12 @@ def delete(
     print(f"{path} is deleted.")
 
 
-def _read_value(path: str) -> Secret[bytes]:
+def _read_value(path: str) -> bytes:
     asked = sys.stdin.isatty()
     text = getpass.getpass(f"Value of {path}: ") if asked else sys.stdin.read().rstrip("\r\n")
     if not text:
         raise fail("the value is empty, nothing was stored.")
-    return Secret(text.encode())
+    return text.encode()
 
 
 def _print_version(version: secrets_pb2.SecretVersion, output: Format) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llm_platform.cli.connection import ConfigOption, with_accounts
 from llm_platform.cli.output import Format, FormatOption, print_json
-from llm_platform.core.config import Config
-from llm_platform.proto import accounts_pb2
+
+if TYPE_CHECKING:
+    from llm_platform.core.config import Config
 
 
 def serve(
@@ -37,6 +38,8 @@ def bootstrap(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Makes the first administrator and the first API key, and shows both once. Later calls change nothing."""
+    from llm_platform.proto import accounts_pb2
+
     request = accounts_pb2.BootstrapRequest(admin_name=admin, key_name=key_name)
     made = with_accounts(config, lambda accounts: accounts.bootstrap(request))
     if output is Format.JSON:
