@@ -58,4 +58,4 @@ async def start(runtime: Runtime) -> None:
 
     accounts = await runtime.enter(open_accounts(runtime.config))
     runtime.health.add("database", accounts.check)
-    await serve(runtime, ports={runtime.config.listen.grpc: [(ACCOUNTS, accounts)]})
+    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(ACCOUNTS, accounts)]})

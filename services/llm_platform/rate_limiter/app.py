@@ -27,4 +27,4 @@ async def start(runtime: Runtime) -> None:
     from llm_platform.rpc.server import serve
 
     limiter = await runtime.enter(open_limiter(runtime.config))
-    await serve(runtime, ports={runtime.config.listen.grpc: [(LIMITER, limiter)]})
+    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(LIMITER, limiter)]})

@@ -17,10 +17,8 @@ _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 _MAX_UINT32 = (1 << 32) - 1
 
-_DECISIONS = {
-    decision: metrics.limiter_decisions.labels(decision)
-    for decision in ("allowed", "requests", "tokens", "concurrency")
-}
+_ALLOWED = metrics.limiter_decisions.labels("allowed")
+_REFUSED = {limit: metrics.limiter_decisions.labels(limit) for limit in ("requests", "tokens", "concurrency")}
 
 
 class MemoryLimiter:
@@ -44,10 +42,14 @@ class MemoryLimiter:
         now = self._clock_ns()
         replies = limiter_pb2.AcquireReplies()
         add = replies.items.add
+        refused = 0
         for item in request.items:
             reply = add()
             self._acquire(item, reply, now)
-            _DECISIONS[reply.denied_by or "allowed"].inc()
+            if reply.denied_by:
+                refused += 1
+                _REFUSED[reply.denied_by].inc()
+        _ALLOWED.inc(len(replies.items) - refused)
         metrics.limiter_subjects.set(len(self._subjects))
         return replies
 

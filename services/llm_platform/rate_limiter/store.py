@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 _NEVER = 1 << 63
@@ -47,31 +48,28 @@ class Subject:
 class Subjects:
     """The subjects in use, in the order in which they are looked at for eviction.
 
-    No timer and no bound that could be reached: each use also looks at the two subjects that were not
-    looked at for longest and drops those that are idle, so whatever falls idle is gone once as many
-    requests have come as there are subjects.
+    No timer, and no bound that could be reached: every new subject has the two looked at that were not
+    for longest, and those that are idle are dropped. So the table only grows while the subjects in it are
+    busy, and whatever falls idle makes room twice as fast as new ones come.
     """
 
     def __init__(self) -> None:
-        self._subjects: dict[str, Subject] = {}
+        self._subjects: OrderedDict[str, Subject] = OrderedDict()
+        self.find = self._subjects.get
 
     def __len__(self) -> int:
         return len(self._subjects)
 
-    def find(self, name: str) -> Subject | None:
-        return self._subjects.get(name)
-
     def take(self, name: str, now: int) -> Subject:
         """The subject of that name, new if need be."""
-        self._evict_idle(now)
-        subject = self._subjects.get(name)
+        subject = self.find(name)
         if subject is None:
+            self._evict_idle(now)
             subject = self._subjects[name] = Subject()
         return subject
 
     def _evict_idle(self, now: int) -> None:
         for _ in range(min(2, len(self._subjects))):
-            name = next(iter(self._subjects))
-            subject = self._subjects.pop(name)
+            name, subject = self._subjects.popitem(last=False)
             if not subject.is_idle(now):
                 self._subjects[name] = subject
