@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -15,10 +15,10 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
-from llm_platform.rpc.credentials import Certificates
+from llm_platform.rpc.credentials import Certificates, open_target, require_loopback
 from llm_platform.rpc.guard import TRACEPARENT
 from llm_platform.rpc.handlers import Rpc, rpcs
-from llm_platform.rpc.peer import Peer
+from llm_platform.rpc.peer import Peer, peer_name
 from llm_platform.rpc.port import Port
 from llm_platform.rpc.ports import PORTS
 from llm_platform.rpc.status import from_rpc_error
@@ -33,9 +33,17 @@ REFRESH_SECONDS = 1.0
 Interface = TypeVar("Interface")
 
 
-def peer_name(port: Port[Any]) -> str:
-    """The key of ``port`` in the configuration's ``peers``: ``billing``, or ``model-proxy/control``."""
-    return port.provider if port.listener == "grpc" else f"{port.provider}/{port.listener}"
+def open_channel(
+    config: Config, endpoint: str, service: str, options: Sequence[tuple[str, Any]] = ()
+) -> grpc.aio.Channel:
+    """A channel to one ``host:port`` of ``service``, with the certificate as it is in its files now.
+
+    Whoever connects again after a link broke opens a new channel, and so takes up new certificates.
+    """
+    if config.tls is None:
+        require_loopback([endpoint])
+        return open_target(config, endpoint, service, None, options)
+    return open_target(config, endpoint, service, Certificates(config.tls).material, options)
 
 
 class Peers:

@@ -155,19 +155,6 @@ def open_target(
     return grpc.aio.secure_channel(target, channel_credentials(material), options=[*CLIENT_OPTIONS, name, *options])
 
 
-def open_channel(
-    config: Config, endpoint: str, service: str, options: Sequence[tuple[str, Any]] = ()
-) -> grpc.aio.Channel:
-    """A channel to one ``host:port`` of ``service``, with the certificate as it is in its files now.
-
-    Whoever connects again after a link broke opens a new channel, and so takes up new certificates.
-    """
-    if config.tls is None:
-        require_loopback([endpoint])
-        return open_target(config, endpoint, service, None, options)
-    return open_target(config, endpoint, service, Certificates(config.tls).material, options)
-
-
 def require_loopback(endpoints: Sequence[str]) -> None:
     """Raises ``PlatformError`` for an endpoint on another host, which must not be used without TLS."""
     for endpoint in endpoints:

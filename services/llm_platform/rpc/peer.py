@@ -23,6 +23,7 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.rpc.credentials import Certificates, Material, open_target, require_loopback
+from llm_platform.rpc.port import Port
 
 log = get_logger("rpc.client")
 
@@ -40,6 +41,11 @@ _RETRY = {
     "backoffMultiplier": 3,
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
+
+
+def peer_name(port: Port[Any]) -> str:
+    """The key of ``port`` in the configuration's ``peers``: ``billing``, or ``model-proxy/control``."""
+    return port.provider if port.listener == "grpc" else f"{port.provider}/{port.listener}"
 
 
 class Peer:

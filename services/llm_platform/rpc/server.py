@@ -36,23 +36,22 @@ Served = tuple[Port[Any], object]
 
 async def serve(
     runtime: Runtime,
-    ports: Mapping[int, Sequence[Served]],
+    ports: Mapping[int | None, Sequence[Served]],
     extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
     catalog: Catalog | None = None,
 ) -> dict[int, int]:
     """Starts one server for each listen port and hooks it into the process's drain and stop.
 
     ``extra_handlers`` (the relay's) are served on ``listen.grpc`` and guarded like the others. Returns
-    listen port -> bound port (they differ for port 0). Raises ``OSError`` when a port is taken.
+    listen port -> bound port (they differ for port 0). Raises ``OSError`` when a port is taken and
+    ``PlatformError`` when the configuration does not name it.
     """
     config = runtime.config
     guard = Guard(_allow_list(config, catalog))
     certificates = Certificates(config.tls) if config.tls is not None else None
-    listeners = {port: [handlers(*served) for served in each] for port, each in ports.items()}
+    listeners = {_named(port): [handlers(*served) for served in each] for port, each in ports.items()}
     if extra_handlers:
-        if config.listen.grpc is None:
-            raise PlatformError(Code.INTERNAL, "listen.grpc must be set to serve the relay.")
-        listeners.setdefault(config.listen.grpc, []).extend(extra_handlers)
+        listeners.setdefault(_named(config.listen.grpc), []).extend(extra_handlers)
     servers = [
         await runtime.enter(_listening(config, port, each, guard, certificates)) for port, each in listeners.items()
     ]
@@ -101,6 +100,12 @@ async def _listening(
         yield listener
     finally:
         await listener.stop()
+
+
+def _named(port: int | None) -> int:
+    if port is None:
+        raise PlatformError(Code.INTERNAL, "The configuration must name the gRPC port in listen (grpc, control).")
+    return port
 
 
 def _allow_list(config: Config, catalog: Catalog | None) -> AllowList:
