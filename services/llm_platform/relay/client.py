@@ -21,6 +21,7 @@ from llm_platform.relay.connection import ClientLink, Connection, OpenChannel, R
 from llm_platform.relay.link import Link
 from llm_platform.relay.reply import RelayReply
 from llm_platform.relay.settings import Settings
+from llm_platform.rpc.client import open_channel
 
 log = get_logger("relay.client")
 
@@ -30,23 +31,17 @@ _MAX_ENDPOINTS = 64
 
 @asynccontextmanager
 async def connect(
-    config: Config, peer: str, *, settings: Settings | None = None, open_channel: OpenChannel | None = None
+    config: Config, peer: str, *, settings: Settings | None = None, open_channel: OpenChannel = open_channel
 ) -> AsyncIterator[RelayClient]:
     """An ``Inference`` over ``config.peers[peer]``. Returns at once: links are made in the background.
 
     Raises ``ValueError`` when no endpoint is configured.
     """
-    client = RelayClient(config, peer, settings or Settings(), open_channel or _open_channel())
+    client = RelayClient(config, peer, settings or Settings(), open_channel)
     try:
         yield client
     finally:
         await client.aclose()
-
-
-def _open_channel() -> OpenChannel:
-    from llm_platform.rpc.client import open_channel
-
-    return open_channel
 
 
 class RelayClient:
