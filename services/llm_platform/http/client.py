@@ -23,14 +23,22 @@ from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from llm_platform.http.connection import ClientError, ConnectFailed, Connection, Response, ResponseLost
+from llm_platform.http.connection import ClientError, ConnectError, Connection, Response, ResponseLostError
 
-__all__ = ["ClientError", "ConnectFailed", "HttpClient", "Response", "ResponseLost", "Target", "TooManyConnections"]
+__all__ = [
+    "ClientError",
+    "ConnectError",
+    "HttpClient",
+    "Response",
+    "ResponseLostError",
+    "Target",
+    "TooManyConnectionsError",
+]
 
 _FORBIDDEN_IN_VALUES = str.maketrans("", "", "\r\n\0")
 
 
-class TooManyConnections(ConnectFailed):
+class TooManyConnectionsError(ConnectError):
     """The limit of connections to this origin is reached; nothing was sent."""
 
 
@@ -107,8 +115,9 @@ class HttpClient:
     ) -> Response:
         """Sends one request and returns when the response's head is here; its body is then iterated.
 
-        ``first_byte`` bounds the time from the write to the end of the head, ``silence`` every gap after it, in seconds.
-        Raises ``ConnectFailed`` (nothing was sent) or ``ResponseLost``. Cancelling closes the connection.
+        ``first_byte`` bounds the time from the write to the end of the head, ``silence`` every gap after it
+        (seconds).
+        Raises ``ConnectError`` (nothing was sent) or ``ResponseLostError``. Cancelling closes the connection.
         """
         head = b"%b%bcontent-length: %d\r\n\r\n" % (target.prefix, header_lines(headers), len(body))
         connection = self._take_idle(target.origin) or await self._connect(target.origin)
@@ -148,11 +157,11 @@ class HttpClient:
 
     async def _connect(self, origin: Origin) -> Connection:
         if self._closed:
-            raise ConnectFailed("the client is closed")
+            raise ConnectError("the client is closed")
         connections = self._open.setdefault(origin, set())
         connecting = self._connecting.get(origin, 0)
         if len(connections) + connecting >= self._max_connections:
-            raise TooManyConnections("all connections are in use")
+            raise TooManyConnectionsError("all connections are in use")
         loop = asyncio.get_running_loop()
         connection = Connection(loop, lambda idle: self._release(origin, idle), connections.discard)
         self._connecting[origin] = connecting + 1
@@ -166,16 +175,16 @@ class HttpClient:
                     server_hostname=origin.host if origin.tls else None,
                 )
         except TimeoutError as error:
-            raise ConnectFailed(f"no connection within {self._connect_timeout:g} s") from error
+            raise ConnectError(f"no connection within {self._connect_timeout:g} s") from error
         except ssl.SSLError as error:
-            raise ConnectFailed(f"TLS failed: {error.reason or 'handshake failed'}") from error
+            raise ConnectError(f"TLS failed: {error.reason or 'handshake failed'}") from error
         except OSError as error:
-            raise ConnectFailed(error.strerror or type(error).__name__) from error
+            raise ConnectError(error.strerror or type(error).__name__) from error
         finally:
             self._connecting[origin] -= 1
         if self._closed:
             connection.abort()
-            raise ConnectFailed("the client is closed")
+            raise ConnectError("the client is closed")
         connections.add(connection)
         return connection
 
@@ -208,7 +217,7 @@ class HttpClient:
 
 
 async def read_body(response: AsyncIterator[bytes], limit: int) -> bytes:
-    """The whole body. Raises ``ResponseLost`` (and ``ValueError`` past ``limit`` bytes)."""
+    """The whole body. Raises ``ResponseLostError`` (and ``ValueError`` past ``limit`` bytes)."""
     parts: list[bytes] = []
     size = 0
     async for part in response:

@@ -21,11 +21,11 @@ class ClientError(Exception):
     """A request that got no whole response."""
 
 
-class ConnectFailed(ClientError):
+class ConnectError(ClientError):
     """No connection: nothing was sent."""
 
 
-class ResponseLost(ClientError):
+class ResponseLostError(ClientError):
     """The connection ended, fell silent or spoke no HTTP after the request was at least partly sent."""
 
     def __init__(self, reason: str, *, timeout: bool, began: bool, written: bool, stale: bool) -> None:
@@ -46,11 +46,13 @@ class Response:
     """
 
     __slots__ = (
-        "_began", "_connection", "_deadline", "_error", "_head", "_left", "_loop", "_parts", "_paused", "_sent_at", "_silence",
-        "_timer", "_waiter", "_waiting_bytes", "complete", "headers", "status",
+        "_began", "_connection", "_deadline", "_error", "_head", "_left", "_loop", "_parts", "_paused", "_sent_at",
+        "_silence", "_timer", "_waiter", "_waiting_bytes", "complete", "headers", "status",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, first_byte: float, silence: float):
+    def __init__(
+        self, connection: Connection, loop: asyncio.AbstractEventLoop, first_byte: float, silence: float
+    ) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         """In order, names in lower case."""
@@ -87,7 +89,7 @@ class Response:
         return self
 
     async def __anext__(self) -> bytes:
-        """What has arrived since the last time, at least one byte. Raises ``ResponseLost``."""
+        """What has arrived since the last time, at least one byte. Raises ``ResponseLostError``."""
         while not self._parts:
             if self.complete:
                 raise StopAsyncIteration
@@ -191,7 +193,7 @@ class Response:
         written = connection is None or connection.written
         reused = connection is not None and connection.reused
         soon = self._loop.time() - self._sent_at < _STALE_WITHIN_SECONDS
-        self._error = ResponseLost(
+        self._error = ResponseLostError(
             reason,
             timeout=timeout,
             began=self._began,
@@ -245,7 +247,7 @@ class Connection(asyncio.Protocol):
         self._idle_until = self._loop.time() + seconds
 
     def send(self, head: bytes, body: bytes, first_byte: float, silence: float) -> Response:
-        transport = cast(asyncio.Transport, self._transport)
+        transport = cast("asyncio.Transport", self._transport)
         response = self._response = Response(self, self._loop, first_byte, silence)
         self._requests += 1
         self._head_bytes = 0
@@ -270,7 +272,7 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
 
     def pause_writing(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 _BOM = b"\xef\xbb\xbf"
 
 
-class EventTooLarge(ValueError):
+class EventTooLargeError(ValueError):
     """An event passed the limit before it ended."""
 
 
@@ -29,7 +29,7 @@ class EventSplitter:
         self._at_start = True
 
     def feed(self, part: bytes) -> bytes:
-        """The whole events that are complete now, or nothing. Raises ``EventTooLarge``."""
+        """The whole events that are complete now, or nothing. Raises ``EventTooLargeError``."""
         if self._at_start and part:
             self._at_start = False
             part = part.removeprefix(_BOM)
@@ -41,7 +41,7 @@ class EventSplitter:
         end = self._rest.rfind(b"\n\n", self._searched)
         if end < 0:
             if len(self._rest) > self._limit:
-                raise EventTooLarge(f"an event is larger than {self._limit} bytes")
+                raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
             self._searched = max(len(self._rest) - 1, 0)
             return b""
         block = bytes(self._rest[: end + 2])
@@ -76,8 +76,6 @@ def events(block: bytes) -> Iterator[bytes]:
 def data_of(event: bytes) -> bytes:
     """The event's data, its lines joined by LF; empty for comments and blank events."""
     lines = [
-        line[6:] if line.startswith(b"data: ") else line[5:]
-        for line in event.split(b"\n")
-        if line.startswith(b"data:")
+        line[6:] if line.startswith(b"data: ") else line[5:] for line in event.split(b"\n") if line.startswith(b"data:")
     ]
     return lines[0] if len(lines) == 1 else b"\n".join(lines)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_platform.billing.interfaces import LEDGER, Ledger
 from llm_platform.core.config import Config
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Inference
+from llm_platform.core.lifecycle import background
+from llm_platform.http.client import HttpClient
+from llm_platform.model_proxy.echo import Echo
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
+from llm_platform.model_proxy.journal import Journal
+from llm_platform.model_proxy.keys import ProviderKeys
+from llm_platform.model_proxy.openai_compatible import OpenAICompatible
+from llm_platform.model_proxy.outbox import Outbox, adopt_orphans
+from llm_platform.model_proxy.provider import Provider
+from llm_platform.model_proxy.retry import RetryPolicy
+from llm_platform.model_proxy.service import ModelProxyService, ProvidersService, Serving
 from llm_platform.secrets_service.interfaces import SECRETS, Secrets
 
 if TYPE_CHECKING:
@@ -25,14 +38,88 @@ class ModelProxy:
     providers: Providers
     drain: Callable[[], Awaitable[None]]
     """Refuses new calls and returns when the open ones have ended and billing knows of them."""
+    problem: Callable[[], str | None]
+    """Why calls cannot be journaled, for readiness; None when they can."""
 
 
 @asynccontextmanager
 async def open_model_proxy(config: Config, secrets: Secrets, ledger: Ledger) -> AsyncIterator[ModelProxy]:
     """The real object: providers, the journal of attempts and its delivery to billing."""
-    raise NotImplementedError
-    yield
+    root = config.service.data_dir / "journal"
+    keys = ProviderKeys(secrets, config.providers.items())
+    client = HttpClient()
+    providers = _providers(config, keys, client)
+    journal = await _journal(root)
+    outbox = Outbox(journal, ledger)
+    await keys.fetch_first()
+    tasks = [
+        background(outbox.run(), "outbox"),
+        background(adopt_orphans(root, ledger), "adoption of journals"),
+        background(keys.run(), "provider keys"),
+    ]
+    service = ModelProxyService(providers, journal, stream_max_seconds=config.traffic.stream_max_seconds)
+
+    async def drain() -> None:
+        await service.drain()
+        await outbox.flushed()
+
+    try:
+        yield ModelProxy(service, ProvidersService(providers, keys.refresh), drain, journal.problem)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await client.aclose()
+        await journal.aclose(remove=outbox.empty and not journal.unsettled)
 
 
 async def start(runtime: Runtime) -> None:
     """Runs model-proxy in a process of its own."""
+    from llm_platform.relay.server import RelayServer
+    from llm_platform.rpc.client import Peers
+    from llm_platform.rpc.peer import peer_name
+    from llm_platform.rpc.server import serve
+
+    config = runtime.config
+    if config.listen.grpc is None or config.listen.control is None:
+        raise ValueError("listen.grpc and listen.control must be set: head and gateway reach model-proxy there.")
+    peers = await runtime.enter(Peers(config))
+    proxy = await runtime.enter(open_model_proxy(config, peers.remote(SECRETS), peers.remote(LEDGER)))
+    runtime.health.add("journal", proxy.problem)
+    # Known keys are used on, and outcomes wait on disk: calls go on without these two.
+    runtime.health.add(SECRETS.provider, peers.health_check(peer_name(SECRETS)), required=False)
+    runtime.health.add(LEDGER.provider, peers.health_check(peer_name(LEDGER)), required=False)
+    relay = RelayServer(config, proxy.inference)
+    runtime.on_drain(relay.drain)
+    runtime.on_drain(proxy.drain)
+    await serve(
+        runtime,
+        {config.listen.grpc: [], config.listen.control: [(PROVIDERS, proxy.providers)]},
+        extra_handlers=[relay.handler],
+    )
+    await runtime.enter(aclosing(relay))
+
+
+def _providers(config: Config, keys: ProviderKeys, client: HttpClient) -> dict[str, Serving]:
+    servings = {}
+    for name, settings in config.providers.items():
+        provider: Provider
+        if settings.type == "echo":
+            provider = Echo(name, settings)
+        else:
+            try:
+                provider = OpenAICompatible(name, settings, keys.of(name), client, version=config.service.version)
+            except ValueError as error:
+                raise PlatformError(Code.INVALID_REQUEST, f"providers.{name}.base_url {error}.") from None
+        servings[name] = Serving(
+            provider, RetryPolicy(settings.retry_count), settings.timeout / 1000, enabled=settings.enabled
+        )
+    return servings
+
+
+async def _journal(root: Path) -> Journal:
+    try:
+        return await Journal.create(root)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PlatformError(Code.UNAVAILABLE, f"No journal can be kept in {root}: {reason}.") from None

@@ -25,7 +25,7 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.core.logging import get_logger
 from llm_platform.model_proxy import records
-from llm_platform.model_proxy.records import Kind, Position, Torn
+from llm_platform.model_proxy.records import Kind, Position, TornRecordError
 from llm_platform.proto import common_pb2, ledger_pb2
 
 _log = get_logger("model_proxy.journal")
@@ -34,6 +34,8 @@ _SEGMENT_BYTES = 8 * 1024 * 1024
 _FIRST = Position(1, len(records.MAGIC))
 # An outcome is its `sent` record with kind, result, status and usage (at most seven varints) filled in.
 _OUTCOME_GROWTH = 128
+_ROOM_OF_A_CALL = 4096
+_PREPARE_AGAIN_SECONDS = 1.0
 
 
 @dataclass
@@ -63,7 +65,9 @@ class Journal:
         self._offset = 0
         self._next: int | None = None
         self._preparing = False
+        self._prepare_again_at = 0.0
         self._problem: str | None = None
+        self._suspect = False
         self._unsettled: dict[str, _Unsettled] = {}
         self._promised = 0
         self._acknowledged = _FIRST
@@ -77,6 +81,10 @@ class Journal:
     @classmethod
     async def create(cls, root: Path, *, segment_bytes: int = _SEGMENT_BYTES) -> Journal:
         """A new journal of this process under ``root``. Raises ``OSError`` if it cannot be made."""
+        return await asyncio.to_thread(cls._create, root, segment_bytes)
+
+    @classmethod
+    def _create(cls, root: Path, segment_bytes: int) -> Journal:
         root.mkdir(parents=True, exist_ok=True)
         name = new_id("jrn")
         unfinished = root / f".{name}"
@@ -86,7 +94,12 @@ class Journal:
             raise OSError(f"{unfinished} is locked by another process")
         directory = unfinished.rename(root / name)  # seen by others only now that it is locked
         journal = cls(directory, lock, segment_bytes)
-        await asyncio.to_thread(journal._begin, 1)
+        try:
+            journal._begin(1)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            journal._close_files()
+            raise
         return journal
 
     @classmethod
@@ -140,6 +153,11 @@ class Journal:
 
     def problem(self) -> str | None:
         """Why calls are refused, for readiness; None when they are not."""
+        if not self._suspect and self._has_room(_ROOM_OF_A_CALL):
+            return None
+        if self._next is not None:
+            return None
+        self._prepare_next()
         return self._problem
 
     # What the outbox does
@@ -156,7 +174,7 @@ class Journal:
                         outcomes.append(ledger_pb2.Outcome.FromString(record.payload))
                         if len(outcomes) == limit:
                             return outcomes, position
-            except Torn as torn:
+            except TornRecordError as torn:
                 _log.warning("a torn record ends a segment", segment=position.segment, offset=torn.offset)
             if position.segment >= self._number:
                 break
@@ -193,12 +211,12 @@ class Journal:
 
     async def aclose(self, *, remove: bool) -> None:
         """Gives the journal up: ``remove`` says that everything in it was acknowledged, else another adopts it."""
-        while self._syncing or self._sync_scheduled or self._preparing:
-            await asyncio.sleep(0.005)
-        if self._descriptor >= 0 and not remove:
-            await asyncio.to_thread(os.fdatasync, self._descriptor)
+        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.sleep(0)  # what the thread has reported is taken in
         if remove:
             await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
+        elif self._descriptor >= 0:
+            await asyncio.to_thread(os.fdatasync, self._descriptor)
         self._close_files()
 
     # Writing
@@ -207,9 +225,9 @@ class Journal:
         return self._offset + size + self._promised <= self._segment_bytes
 
     def _make_room(self, size: int, promise: int) -> None:
-        if not self._has_room(size + promise) and self._next is not None:
+        if (self._suspect or not self._has_room(size + promise)) and self._next is not None:
             self._roll(self._next)
-        if not self._has_room(size + promise):
+        if self._suspect or not self._has_room(size + promise):
             self._prepare_next()
             reason = self._problem or "the next segment is not ready yet"
             raise PlatformError(Code.UNAVAILABLE, f"The call cannot be journaled: {reason}.", retry_after=1)
@@ -245,15 +263,16 @@ class Journal:
 
     def _roll(self, descriptor: int) -> None:
         self._to_close.append(self._descriptor)
-        self._descriptor, self._next = descriptor, None
+        self._descriptor, self._next, self._suspect = descriptor, None, False
         self._number += 1
         self._offset = len(records.MAGIC)
 
     def _prepare_next(self) -> None:
-        if self._preparing or self._next is not None:
+        loop = asyncio.get_running_loop()
+        if self._preparing or self._next is not None or loop.time() < self._prepare_again_at:
             return
         self._preparing = True
-        loop = asyncio.get_running_loop()
+        self._prepare_again_at = loop.time() + _PREPARE_AGAIN_SECONDS
         work = self._thread.submit(records.create_segment, self.directory, self._number + 1, self._segment_bytes)
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._prepared, done))
 
@@ -292,6 +311,7 @@ class Journal:
         error = done.exception()
         if error is not None:
             # After a failed fsync the kernel may have dropped the pages: this segment is not written to again.
+            self._suspect = True
             self._problem = f"writing to disk failed: {error.strerror if isinstance(error, OSError) else error}"
             _log.error("the journal is not durable", reason=self._problem)
             self._prepare_next()
@@ -314,12 +334,12 @@ class Journal:
         for number in numbers:
             try:
                 descriptor = records.open_segment(self.directory, number)
-            except Torn:
+            except TornRecordError:
                 raise OSError(f"{self.directory.name} was written by a release that this one does not know") from None
             try:
                 for record in records.scan(descriptor, len(records.MAGIC)):
                     self._replay(number, record)
-            except Torn as torn:
+            except TornRecordError as torn:
                 _log.warning("a torn record ends a segment", segment=number, offset=torn.offset)
             finally:
                 os.close(descriptor)

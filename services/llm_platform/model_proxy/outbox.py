@@ -6,7 +6,6 @@ The journal is the queue: the outbox only has its position in it. Billing takes 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,9 +62,14 @@ class Outbox:
             if len(outcomes) < _BATCH:
                 return count
 
+    @property
+    def empty(self) -> bool:
+        """Billing knows every outcome in the journal."""
+        return not self._journal.read(self._position, 1)[0]
+
     async def flushed(self) -> None:
         """Returns when billing knows every outcome written so far."""
-        while self._position < self._journal.written and self._journal.read(self._position, 1)[0]:
+        while not self.empty:
             self._delivered.clear()
             self._news.set()
             await self._delivered.wait()
@@ -107,9 +111,8 @@ class Outbox:
 async def adopt_orphans(root: Path, ledger: Ledger) -> None:
     """Every few seconds, delivers the journals of processes that are gone. Runs until cancelled."""
     while True:
-        for directory in sorted(path for path in root.glob("jrn_*") if path.is_dir()):
-            with contextlib.suppress(FileNotFoundError):
-                await _adopt(directory, ledger)
+        for directory in await asyncio.to_thread(_journals, root):
+            await _adopt(directory, ledger)
         await asyncio.sleep(_ADOPTION_SECONDS)
 
 
@@ -128,6 +131,10 @@ async def _adopt(directory: Path, ledger: Ledger) -> None:
         _log.info("the journal of a dead process was delivered", journal=directory.name, outcomes=count)
     finally:
         await journal.aclose(remove=delivered)
+
+
+def _journals(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("jrn_*") if path.is_dir())
 
 
 def _set_aside(path: Path, outcome: ledger_pb2.Outcome) -> None:

@@ -29,6 +29,8 @@ class Prepared:
     stream: bool
     usage_wanted: bool
     """The caller wants usage in the stream; otherwise it is read here and not passed on."""
+    model: str = ""
+    """The provider's name of the model."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Patience:
 class Answer(Protocol):
     """An answer under way, its first part already here. Iterate it to the end, or ``close`` it.
 
-    Iteration raises ``AttemptFailed`` when the answer breaks off.
+    Iteration raises ``AttemptError`` when the answer breaks off.
     """
 
     status: int
@@ -52,6 +54,8 @@ class Answer(Protocol):
     """As the provider counted, once it said so."""
     output_bytes: int
     """Bytes of generated text so far."""
+    complete: bool
+    """Everything has arrived: nothing is left that a closed connection could stop."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -76,11 +80,11 @@ class Provider(Protocol):
         ...
 
     async def send(self, request: Prepared, attempt_id: str, patience: Patience) -> Answer:
-        """Makes the provider call. Returns once the first part of the answer is here. Raises ``AttemptFailed``."""
+        """Makes the provider call. Returns once the first part of the answer is here. Raises ``AttemptError``."""
         ...
 
 
-class AttemptFailed(Exception):
+class AttemptError(Exception):
     """An attempt without a (whole) answer: what the caller is told, and what the money needs to know."""
 
     def __init__(

@@ -54,7 +54,7 @@ class Record(NamedTuple):
     """Offset after it."""
 
 
-class Torn(Exception):
+class TornRecordError(Exception):
     """A frame is not whole; ``offset`` is where it begins."""
 
     def __init__(self, offset: int) -> None:
@@ -68,7 +68,7 @@ def frame(kind: Kind, payload: bytes) -> bytes:
 
 
 def scan(descriptor: int, start: int) -> Iterator[Record]:
-    """The records from ``start`` to the end of what was written. Raises ``Torn``."""
+    """The records from ``start`` to the end of what was written. Raises ``TornRecordError``."""
     offset = start
     while True:
         window = os.pread(descriptor, _READ_BYTES, offset)
@@ -78,22 +78,22 @@ def scan(descriptor: int, start: int) -> Iterator[Record]:
             if length == 0 and crc == 0 and kind == 0:
                 return
             if length > _LARGEST_PAYLOAD:
-                raise Torn(offset + at)
+                raise TornRecordError(offset + at)
             end = at + OVERHEAD + length
             if end > len(window):
                 break
             payload = window[at + OVERHEAD : end]
             if zlib.crc32(payload, zlib.crc32(bytes((kind,)))) != crc:
-                raise Torn(offset + at)
+                raise TornRecordError(offset + at)
             yield Record(kind, payload, offset + end)
             at = end
         offset += at
         if len(window) < _READ_BYTES:
             if any(window[at:]):
-                raise Torn(offset)
+                raise TornRecordError(offset)
             return
         if at == 0:
-            raise Torn(offset)
+            raise TornRecordError(offset)
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -124,11 +124,11 @@ def create_segment(directory: Path, number: int, size: int) -> int:
 
 
 def open_segment(directory: Path, number: int) -> int:
-    """A descriptor for reading. Raises ``OSError``, or ``Torn`` if it is no segment of a known version."""
+    """A descriptor for reading. Raises ``OSError``, or ``TornRecordError`` if it is no segment of a known version."""
     descriptor = os.open(segment_path(directory, number), os.O_RDONLY | os.O_CLOEXEC)
     if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
         os.close(descriptor)
-        raise Torn(0)
+        raise TornRecordError(0)
     return descriptor
 
 
