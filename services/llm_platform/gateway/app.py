@@ -53,7 +53,9 @@ async def start(runtime: Runtime) -> None:
 
     config = runtime.config
     peers = await runtime.enter(Peers(config))
-    inference = await runtime.enter(connect(config, "head"))
+    inference = await runtime.enter(connect(config, ROUTING.provider))
+    runtime.health.add(ROUTING.provider, inference.health_check)
+    runtime.health.add(ACCOUNTS.provider, peers.health_check(ACCOUNTS.provider))
     server = await runtime.enter(
         open_gateway(
             config,

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from llm_platform.billing.interfaces import Ledger
+from llm_platform.billing.interfaces import LEDGER, Ledger
 from llm_platform.core.config import Config
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
-from llm_platform.head.interfaces import Routing
+from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.head.provider_health import ProviderHealth
 from llm_platform.head.reservations import Reservations
 from llm_platform.head.routing import HeadRouting, Router
 from llm_platform.head.rules import rules_from
 from llm_platform.head.service import HeadInference
-from llm_platform.model_proxy.interfaces import Providers
+from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
+
+if TYPE_CHECKING:
+    from llm_platform.core.lifecycle import Runtime
+
+MODEL_PROXY = "model-proxy"
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,27 @@ async def open_head(config: Config, inference: Inference, ledger: Ledger, provid
         with suppress(asyncio.CancelledError):
             await refreshing
         await reservations.aclose()
+
+
+async def start(runtime: Runtime) -> None:
+    """Runs head in a process of its own."""
+    from llm_platform.relay.client import connect
+    from llm_platform.relay.server import RelayServer
+    from llm_platform.rpc.client import Peers
+    from llm_platform.rpc.server import serve
+
+    config = runtime.config
+    if config.listen.grpc is None:
+        raise ValueError("listen.grpc must be set: tail and gateway reach head there.")
+    peers = await runtime.enter(Peers(config))
+    inference = await runtime.enter(connect(config, MODEL_PROXY))
+    head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS)))
+    runtime.health.add(MODEL_PROXY, inference.health_check)
+    runtime.health.add(LEDGER.provider, peers.health_check(LEDGER.provider))
+    runtime.health.add("provider health", head.provider_health.unknown, required=False)
+    relay = RelayServer(config, head.inference)
+    # Open calls end first, then their holds are given back.
+    runtime.on_drain(relay.drain)
+    await serve(runtime, {config.listen.grpc: [(ROUTING, head.routing)]}, extra_handlers=[relay.handler])
+    runtime.on_drain(head.drain)
+    await runtime.enter(aclosing(relay))
