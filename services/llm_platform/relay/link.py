@@ -188,10 +188,14 @@ class Link:
         """Puts a stream in line. With ``linger`` its frame may wait for company on a busy link."""
         self._ready.append(stream)
         if not linger:
-            self._urgent = True
-            self._wake_writer()
+            self.hurry()
         elif not self._lingering:
             self._wake_writer()
+
+    def hurry(self) -> None:
+        """What is in line leaves in the next turn of the loop."""
+        self._urgent = True
+        self._wake_writer()
 
     def control(self, kind: int, stream_id: int, payload: bytes) -> None:
         """Sends a frame ahead of all streams."""
@@ -199,8 +203,7 @@ class Link:
             self.close("the peer does not read")
             return
         self._control.append(frames.frame(kind, stream_id, payload))
-        self._urgent = True
-        self._wake_writer()
+        self.hurry()
 
     def forget(self, stream: Stream) -> None:
         """Takes a stream off the link."""

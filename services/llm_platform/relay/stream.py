@@ -59,6 +59,8 @@ class Stream:
         if not self.ready:
             self.ready = True
             link.enqueue(self, linger)
+        elif not linger:
+            link.hurry()
 
     async def writable(self) -> None:
         """Returns once the peer and the link took most of what was sent, or the stream is over."""
