@@ -32,7 +32,7 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 _LEVELS = {"debug": stdlib.DEBUG, "info": stdlib.INFO, "warning": stdlib.WARNING, "error": stdlib.ERROR}
 # These say at INFO what this platform says better itself, once a request.
-_QUIET = ("aiohttp.access", "aiosqlite", "asyncio", "hpack", "urllib3")
+_QUIET = ("aiohttp.access", "alembic.runtime.plugins", "aiosqlite", "asyncio", "hpack", "urllib3")
 
 
 def get_logger(name: str) -> Logger:

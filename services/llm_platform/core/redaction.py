@@ -51,7 +51,7 @@ class Secret(Generic[Value]):
 
 
 _SENSITIVE_NAME = re.compile(
-    r"(?i)(?:^|[_.-])(?:authorization|cookie|password|passwd|secret|api[_-]?key|apikey|access[_-]?key|private[_-]?key|"
+    r"(?i)(?:^|[_.-])(?:authorization|cookie|password|passwd|secret|api[_-]?key|apikey|(?:access|private|secrets?|signing|encryption)[_-]?key|"
     r"token|credential|x-goog-api-key|secret[_-]?id)s?$"
 )
 # Ids, counts and limits carry "token" and "key" in their names without being secret.
@@ -69,13 +69,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(?i)((?:proxy-)?authorization|x-api-key|x-goog-api-key|api[-_]key)"
-            rf"""([\\"']*\s*[:=,]\s*[\\"'b(]*)(?:(?:bearer|basic)\s+)?(?!\[redacted\]){_WORD}{{4,}}"""
+            rf"""((?:[\\"']+\s*[:=,]|\s*[:=])\s*(?:b?[\\"'(])*)(?:(?:bearer|basic)\s+)?(?!\[redacted\]){_WORD}{{4,}}"""
         ),
         rf"\1\2{REDACTED}",
     ),
     (re.compile(rf"(?i)\b(bearer|basic)\s+(?!\[redacted\]){_WORD}{{8,}}"), rf"\1 {REDACTED}"),
     # Keys of providers and of this platform, by their well-known prefixes.
-    (re.compile(r"\b(?:sk|pk|rk|xai|gsk|hf|hvs|llm|lpk)[-_][A-Za-z0-9_\-]{12,}"), REDACTED),
+    (re.compile(r"\b(?:(?:sk|pk|rk|xai)-|(?:sk|gsk|hf)_|hvs\.)[A-Za-z0-9_\-]{12,}"), REDACTED),
     (re.compile(r"\bAIza[A-Za-z0-9_\-]{20,}"), REDACTED),
     # ?key=… and other credentials in a query, user:password@ in a URL.
     (
@@ -88,7 +88,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"""([A-Za-z][A-Za-z0-9+.\-]*://[^\s:/@"'\\]*):(?!\[redacted\])[^\s/@"'\\]+@"""), rf"\1:{REDACTED}@"),
     (
         re.compile(
-            r"""(?i)([\\"']?\b[\w.-]*(?:password|passwd|secret|secret_id|access_token|private_key)[\\"']*\s*[:=]\s*[\\"'b(]*)"""
+            r"""(?i)([\\"']?\b[\w.-]*(?:password|passwd|secret|secret_id|access_token|private_key)[\\"']*\s*[:=]\s*(?:b?[\\"'(])*)"""
             r"""(?!\[redacted\]|None\b|null\b|true\b|false\b)[^\s"'\\,;)}&]{3,}"""
         ),
         rf"\1{REDACTED}",
@@ -97,9 +97,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 # A text without any of these, in lower case, cannot match a pattern: most lines stop here.
 _SIGNS = (
-    "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "xai-", "gsk_", "hf_", "hvs.", "hvs-", "llm_", "llm-", "lpk_", "lpk-",
-    "earer ", "basic ", "authorization", "api-key", "api_key", "aiza", "key=", "token", "sig", "password", "passwd",
-    "secret", "@", "private",
+    "sk-", "sk_", "pk-", "rk-", "xai-", "hf_", "hvs.", "aiza", "earer ", "basic ", "authorization", "api-key", "api_key",
+    "key=", "token", "sig", "password", "passwd", "secret", "@", "private",
 )  # fmt: skip
 
 
