@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from llm_platform.billing.interfaces import LEDGER
 from llm_platform.billing.orders import Pricing
@@ -16,26 +16,22 @@ from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
 from llm_platform.core.config import Config
 from llm_platform.core.database import open_database, open_transactions, sqlite_url
-
-if TYPE_CHECKING:
-    from llm_platform.core.lifecycle import Runtime
+from llm_platform.core.lifecycle import Runtime, background
 
 _HOLD_MARGIN_SECONDS = 120
 """Beyond the longest stream: retries before the first byte, and the delivery of the outcome."""
 
 
 @asynccontextmanager
-async def open_ledger(config: Config) -> AsyncIterator[DatabaseLedger]:
+async def open_ledger(config: Config, *, clock: Callable[[], float] = time.time) -> AsyncIterator[DatabaseLedger]:
     """The ledger over ``stores.ledger_url``, default ``ledger.sqlite`` in the data folder.
 
     Raises PlatformError for prices that cannot be believed, UnusableDatabaseError. Whoever runs it
     adds ``check`` of what it gets to its health.
     """
-    from llm_platform.core.lifecycle import background
-
     billing = config.billing
     pricing = Pricing(
-        PriceBook(config),
+        PriceBook(config, clock=clock),
         unknown_is_free=billing.unknown_price == "free",
         hold_seconds=config.traffic.stream_max_seconds + _HOLD_MARGIN_SECONDS,
     )
@@ -45,7 +41,7 @@ async def open_ledger(config: Config) -> AsyncIterator[DatabaseLedger]:
         open_database(url, "llm_platform.billing.migrations") as engine,
         open_transactions(engine) as transactions,
     ):
-        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing)
+        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing, clock=clock)
         sweeper = background(ledger.sweep_forever(), "billing: sweeper")
         try:
             yield ledger

@@ -7,6 +7,7 @@ commit). No balance is kept in memory: several of these may work on one database
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -166,21 +167,20 @@ class DatabaseLedger:
     async def _commit_patiently(self, operations: Sequence[Operation]) -> Committed:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        pause = 0.005
-        while True:
+        for attempt in itertools.count():
             try:
                 committed = await self._store.commit(operations, self._now())
             except SQLAlchemyError as error:
                 # Two writers of one id on PostgreSQL: the second sees the first's row when it begins again.
-                again = is_transient(error) or (isinstance(error, IntegrityError) and pause < 0.02)
+                again = is_transient(error) or (isinstance(error, IntegrityError) and attempt == 0)
                 if not again or loop.time() - began > COMMIT_PATIENCE_SECONDS:
                     raise
                 instruments.repeated(error)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads contenders
-                pause = min(pause * 2, 0.5)
-                continue
-            instruments.committed(committed, loop.time() - began)
-            return committed
+                await asyncio.sleep(min(0.005 * 2**attempt, 0.5) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            else:
+                instruments.committed(committed, loop.time() - began)
+                return committed
+        raise AssertionError("unreachable")
 
 
 async def _available(answer: Awaitable[T]) -> T:

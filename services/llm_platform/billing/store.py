@@ -60,27 +60,20 @@ class Store:
         return Committed(results, posting.entries, posting.overrun)
 
     def _read(self, connection: Connection, operations: Sequence[Operation], now: int) -> Posting:
-        reserving: set[str] = set()
-        ending: set[str] = set()
-        attempts: set[str] = set()
-        uncertain: set[str] = set()
-        keys: set[str] = set()
-        for operation in operations:
-            if isinstance(operation, Reserving):
-                reserving.add(operation.hold.reservation_id)
-                keys.add(operation.hold.key_id)
-                continue
-            ending.add(operation.reservation_id)
-            if isinstance(operation, Settling):
-                attempts.add(operation.attempt_id)
-                keys.add(operation.key_id)
-                if operation.amount is None:
-                    uncertain.add(operation.reservation_id)
+        reserves = [operation for operation in operations if isinstance(operation, Reserving)]
+        settles = [operation for operation in operations if isinstance(operation, Settling)]
+        ending = {operation.reservation_id for operation in operations if not isinstance(operation, Reserving)}
+        reserving = {operation.hold.reservation_id for operation in reserves}
+        uncertain = {operation.reservation_id for operation in settles if operation.amount is None}
+        attempts = {operation.attempt_id for operation in settles}
+        keys = {operation.hold.key_id for operation in reserves} | {operation.key_id for operation in settles}
         holds = self._holds(connection, ending)
         keys.update(hold.key_id for hold in holds.values())
         locked = self._lock_balances(connection, sorted(keys))
         if self._locks_rows:
+            # What was read before the locks were held may have changed.
             holds = self._holds(connection, ending)
+            locked |= self._lock_balances(connection, sorted({hold.key_id for hold in holds.values()} - locked.keys()))
         return Posting(
             self._rules,
             now,

@@ -1,0 +1,59 @@
+"""The same tables and statements on both kinds of database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from llm_platform.billing.posting import EntryRow, Hold, UsageCounts
+from llm_platform.billing.schema import USAGE_COLUMNS, entries, metadata, reservations
+from llm_platform.billing.statements import Statements
+from llm_platform.core.database import open_database, sqlite_url
+from llm_platform.proto import common_pb2
+
+
+def test_the_hot_path_compiles_for_postgresql() -> None:
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+    sql = Statements(dialect())
+    assert "ON CONFLICT DO NOTHING" in sql.make_balance
+    assert sql.append_entry.count("$") == len(EntryRow._fields)
+
+
+def test_rows_are_in_the_order_of_their_columns() -> None:
+    assert EntryRow._fields == tuple(entries.columns.keys())[1:]
+    assert Hold.__slots__ == tuple(reservations.columns.keys())
+    assert (
+        UsageCounts._fields
+        == USAGE_COLUMNS
+        == tuple(field for field in EntryRow._fields if field in common_pb2.Usage.DESCRIPTOR.fields_by_name)
+    )
+    assert set(USAGE_COLUMNS) == set(common_pb2.Usage.DESCRIPTOR.fields_by_name)
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
+    async with open_database(sqlite_url(tmp_path / "migrated.sqlite"), "llm_platform.billing.migrations"):
+        pass
+    engine = create_engine(f"sqlite:///{tmp_path / 'created.sqlite'}")
+    metadata.create_all(engine)
+    engine.dispose()
+
+    def shape(name: str) -> dict[str, object]:
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            tables = [
+                table
+                for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                if table in metadata.tables
+            ]
+            return {
+                table: (
+                    connection.execute(f"PRAGMA table_info({table})").fetchall(),
+                    sorted(row[1:] for row in connection.execute(f"PRAGMA index_list({table})")),
+                )
+                for table in tables
+            }
+
+    assert shape("migrated.sqlite") == shape("created.sqlite")
