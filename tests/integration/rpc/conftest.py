@@ -1,0 +1,103 @@
+"""Real servers and clients on the loopback, over mTLS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from llm_platform.core import pki
+from llm_platform.core.config import Config, Listen, Service, Tls, Traffic
+from llm_platform.core.lifecycle import Runtime
+from llm_platform.rpc.server import Served, serve
+
+TRUST_DOMAIN = "test.internal"
+
+
+class Site:
+    """One trust domain: its authority, and services with certificates of it."""
+
+    def __init__(self, directory: Path, trust_domain: str = TRUST_DOMAIN) -> None:
+        self.directory = directory
+        self.authority = pki.issue_authority(trust_domain)
+
+    def tls(self, service: str) -> Tls:
+        """The files of ``service``, made at the first call."""
+        directory = self.directory / service
+        if not directory.exists():
+            return self.renew(service, pki.issue_certificate(self.authority, service))
+        return Tls(
+            certificate=directory / pki.CERTIFICATE_FILE,
+            key=directory / pki.KEY_FILE,
+            authority=directory / pki.AUTHORITY_FILE,
+            trust_domain=self.authority.trust_domain,
+        )
+
+    def renew(self, service: str, bundle: pki.Bundle) -> Tls:
+        """Replaces the files of ``service``."""
+        return pki.write_bundle(self.directory / service, bundle)
+
+    def config(self, service: str, *, tls: Tls | None = None, grpc_port: int = 0, **peers: Sequence[int]) -> Config:
+        """``peers``: service (with ``_`` for ``-``) -> ports on the loopback."""
+        return Config(
+            service=Service(name=service, replica=f"{service}-1"),
+            listen=Listen(grpc=grpc_port),
+            tls=tls or self.tls(service),
+            traffic=Traffic(drain_seconds=5),
+            peers={
+                name.replace("_", "-"): [f"127.0.0.1:{port}" for port in ports]
+                for name, ports in peers.items()
+                if ports
+            },
+        )
+
+    @asynccontextmanager
+    async def serving(
+        self,
+        service: str,
+        *served: Served,
+        tls: Tls | None = None,
+        port: int = 0,
+        extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> AsyncIterator[Serving]:
+        """``service`` with what it serves, until the end of the block (or an earlier ``stop``)."""
+        runtime = Runtime(self.config(service, tls=tls, grpc_port=port))
+        try:
+            bound = await serve(runtime, {port: served}, extra_handlers)
+            yield Serving(runtime, bound[port])
+        finally:
+            await runtime.close()
+
+
+class Serving:
+    def __init__(self, runtime: Runtime, port: int) -> None:
+        self.port = port
+        self.runtime = runtime
+
+    async def stop(self) -> None:
+        await self.runtime.drain()
+        await self.runtime.close()
+
+
+class Everything:
+    """Implements any port: answers every method with ``answer`` and notes the calls."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.calls: list[str] = []
+        self._answer = answer
+
+    def __getattr__(self, name: str) -> Any:
+        async def method(_request: Any) -> Any:
+            self.calls.append(name)
+            return self._answer
+
+        return method
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
