@@ -41,14 +41,16 @@ _derived = (
 )
 _spent = func.coalesce(_derived.c.spent, 0)
 _reserved = func.coalesce(_derived.c.reserved, 0)
+_reserves = select(entries).where(entries.c.kind == "reserve").subquery("reserves")
+_releases = select(entries).where(entries.c.kind == "release").subquery("releases")
+# Attempts that settled before their reservation was known do not count against it.
 _settled = (
     select(entries.c.reservation_id, _total("settle").label("settled"))
-    .where(entries.c.kind == "settle")
+    .join(_reserves, _reserves.c.reference == entries.c.reservation_id)
+    .where(entries.c.kind == "settle", entries.c.sequence > _reserves.c.sequence)
     .group_by(entries.c.reservation_id)
     .subquery("settled")
 )
-_reserves = select(entries).where(entries.c.kind == "reserve").subquery("reserves")
-_releases = select(entries).where(entries.c.kind == "release").subquery("releases")
 
 CHECKS = (
     Check(
