@@ -12,10 +12,8 @@ from llm_platform.proto import accounts_pb2, common_pb2
 
 commands = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 
-COLUMNS = (
-    "key_id", "prefix", "name", "user_id", "requests_per_minute", "tokens_per_minute", "concurrency", "state",
-    "created_at",
-)  # fmt: skip
+COLUMNS = ("key_id", "name", "user_id", "limits", "allowed_models", "state", "created_at")
+_LIMITS = (("requests_per_minute", "requests/min"), ("tokens_per_minute", "tokens/min"), ("concurrency", "at once"))
 
 
 @commands.command()
@@ -57,9 +55,10 @@ def list_keys(
     """Lists keys."""
     request = accounts_pb2.ListKeysRequest(user=user, include_revoked=revoked)
     keys = with_accounts(config, lambda accounts: accounts.list_keys(request))
-    print_rows(
-        [_row(key) for key in keys.items], COLUMNS, output, empty="No keys. Make one: llm-gateway keys create NAME"
-    )
+    rows = [_row(key) for key in keys.items]
+    if output is Format.TABLE:
+        rows = [{**row, "limits": _limits(row)} for row in rows]
+    print_rows(rows, COLUMNS, output, empty="No keys. Make one: llm-gateway keys create NAME")
 
 
 @commands.command()
@@ -91,3 +90,7 @@ def _row(key: accounts_pb2.Key) -> dict[str, Any]:
         "expires_at": key.expires_at or None,
         "revoked_at": key.revoked_at or None,
     }
+
+
+def _limits(row: dict[str, Any]) -> str:
+    return ", ".join(f"{row[name]} {unit}" for name, unit in _LIMITS if row[name])

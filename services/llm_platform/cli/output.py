@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+UNBOUNDED = 100_000
+"""Columns of an output that is not a terminal."""
+
 Row = Mapping[str, Any]
 
 
@@ -62,14 +65,10 @@ def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
-    console = Console()
-    # A pipe has no width: nothing is folded there.
-    console.print(table, width=None if console.is_terminal else 10_000, soft_wrap=not console.is_terminal)
+    # A pipe has no width: a row is a line there.
+    Console(width=None if sys.stdout.isatty() else UNBOUNDED).print(table)
 
 
 def _cell(value: object) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "-" if value is None or not text else text

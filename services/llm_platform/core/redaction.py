@@ -97,8 +97,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 # A text without any of these, in lower case, cannot match a pattern: most lines stop here.
 _SIGNS = (
-    "sk-", "sk_", "pk-", "rk-", "xai-", "hf_", "hvs.", "aiza", "earer ", "basic ", "authorization", "api-key", "api_key",
-    "key=", "token", "sig", "password", "passwd", "secret", "@", "private",
+    "sk-", "sk_", "pk-", "rk-", "xai-", "hf_", "hvs.", "aiza", "earer ", "basic ", "authorization", "api-key",
+    "api_key", "key=", "token", "sig", "password", "passwd", "secret", "@", "private",
 )  # fmt: skip
 
 
