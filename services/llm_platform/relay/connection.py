@@ -26,7 +26,7 @@ OpenChannel = Callable[[Config, str, str], grpc.aio.Channel]
 """``(config, endpoint, service)``, as ``rpc.client.open_channel``. A new channel is opened for every
 attempt, so that a renewed certificate is used."""
 
-_TRIES_OF_ANNOUNCED = 20
+TRIES_OF_ANNOUNCED = 20
 """An announced endpoint that was not reached in so many tries in a row is given up."""
 
 
@@ -146,7 +146,7 @@ class Connection:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep_connected(self) -> None:
-        while not (self._announced and self._failures >= _TRIES_OF_ANNOUNCED):
+        while not (self._announced and self._failures >= TRIES_OF_ANNOUNCED):
             try:
                 self._reason = await self._hold_link()
             except Exception as error:

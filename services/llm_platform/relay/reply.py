@@ -62,7 +62,7 @@ class RelayReply(Stream):
         except asyncio.CancelledError:
             self._cancel()
             raise
-        if self._failure is not None:
+        if self._failure is not None and not self._started:
             raise self._failure
 
     def __aiter__(self) -> RelayReply:

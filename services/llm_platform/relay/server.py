@@ -109,6 +109,8 @@ class ServerLink(Link):
         if not self._confirmed.done():
             self._confirmed.set_result(None)
 
+    on_down = on_drain  # a peer that is gone opens nothing more
+
     async def drain(self) -> None:
         """Returns once the peer opens nothing more here and has read every reply, or the link ended."""
         self.control(frames.DRAIN, 0, b"")
