@@ -20,6 +20,7 @@ COMPRESS_ASIDE_BYTES = 256 * 1024
 """From here compressing takes long enough to hold up other requests: a thread does it."""
 WRITE_SECONDS = 60.0
 """How long a client may leave a full socket unread."""
+UNBLOCKED_BYTES = 32 * 1024
 
 log = get_logger("http.replies")
 
@@ -92,8 +93,8 @@ async def _break_off(exchange: Exchange, response: web.StreamResponse, error: Pl
 
 async def _write(exchange: Exchange, response: web.StreamResponse, event: bytes) -> None:
     transport = exchange.request.transport
-    if transport is None or transport.get_write_buffer_size() == 0:
-        # An empty socket buffer takes the event without waiting, so no timer is needed.
+    if transport is None or transport.get_write_buffer_size() + len(event) < UNBLOCKED_BYTES:
+        # Far below the transport's high-water mark a write does not wait, so no timer is needed.
         await response.write(event)
     else:
         await _patiently(exchange, response.write(event))

@@ -57,7 +57,8 @@ async def test_a_call_without_a_model_uses_the_configured_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"x-api-key": "good"}, {"x-goog-api-key": "good"}, {"X-My-Key": "good"}, {"authorization": "bEARER good"}]
+    "headers",
+    [{"x-api-key": "good"}, {"x-goog-api-key": "good"}, {"X-My-Key": "good"}, {"authorization": "bEARER good"}],
 )
 async def test_a_key_is_taken_from_any_of_its_headers(headers: dict[str, str]) -> None:
     settings = config(security={"api_key_header": "X-My-Key"})
@@ -189,7 +190,10 @@ async def test_a_call_that_failed_gives_its_tokens_back() -> None:
 @pytest.mark.case(10)
 async def test_requests_pass_while_the_limiter_is_down() -> None:
     keys = FixedKeys(common_pb2.Limits(requests_per_minute=1))
-    async with entry_server(ScriptedInference(), keys=keys, limiter=DownLimiter()) as server, client_of(server) as client:
+    async with (
+        entry_server(ScriptedInference(), keys=keys, limiter=DownLimiter()) as server,
+        client_of(server) as client,
+    ):
         assert [(await client.post(PATH, json=CHAT)).status for _ in range(3)] == [200, 200, 200]
 
 

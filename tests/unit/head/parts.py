@@ -1,0 +1,121 @@
+"""Parts for head's tests: a ledger and a model-proxy that record what they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from llm_platform.core.config import Config
+from llm_platform.core.errors import PlatformError
+from llm_platform.proto import common_pb2, inference_pb2, ledger_pb2, providers_pb2
+
+
+class RecordingLedger:
+    """Refuses the reservations of ``refused`` providers."""
+
+    def __init__(self) -> None:
+        self.reserved: list[ledger_pb2.Reserve] = []
+        self.released: list[str] = []
+        self.refused: dict[str, PlatformError] = {}
+        self.down: PlatformError | None = None
+        self.release_failures = 0
+
+    async def reserve(self, request: ledger_pb2.ReserveBatch) -> ledger_pb2.ReserveReplies:
+        if self.down is not None:
+            raise self.down
+        self.reserved += request.items
+        return ledger_pb2.ReserveReplies(items=[self._answer(item) for item in request.items])
+
+    def _answer(self, item: ledger_pb2.Reserve) -> ledger_pb2.ReserveReply:
+        error = self.refused.get(item.provider)
+        return ledger_pb2.ReserveReply(error=error.to_proto()) if error else ledger_pb2.ReserveReply(amount=1)
+
+    async def release(self, request: ledger_pb2.ReleaseBatch) -> common_pb2.Empty:
+        if self.release_failures:
+            self.release_failures -= 1
+            raise self.down or PlatformError.from_proto(common_pb2.Error(code="unavailable", message="away"))
+        self.released += request.reservation_ids
+        return common_pb2.Empty()
+
+    async def record(self, request: ledger_pb2.OutcomeBatch) -> ledger_pb2.RecordReply:
+        raise NotImplementedError
+
+    async def usage(self, request: ledger_pb2.UsageQuery) -> ledger_pb2.UsageReport:
+        raise NotImplementedError
+
+    async def entries(self, request: ledger_pb2.EntriesQuery) -> ledger_pb2.EntryPage:
+        raise NotImplementedError
+
+    async def set_budget(self, request: ledger_pb2.Budget) -> ledger_pb2.Budget:
+        raise NotImplementedError
+
+    async def list_budgets(self, request: common_pb2.Empty) -> ledger_pb2.Budgets:
+        raise NotImplementedError
+
+    async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:
+        raise NotImplementedError
+
+
+class Answer:
+    def __init__(self, provider: str) -> None:
+        self.start = inference_pb2.Start(status=200, provider=provider)
+        self.end: inference_pb2.End | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    async def aclose(self) -> None: ...
+
+
+class Proxy:
+    """model-proxy's inference; ``failing`` providers raise."""
+
+    def __init__(self) -> None:
+        self.calls: list[inference_pb2.Open] = []
+        self.failing: dict[str, PlatformError] = {}
+        self.before: Callable[[], Awaitable[None]] | None = None
+
+    async def open(self, call: inference_pb2.Open, body: bytes) -> Answer:
+        self.calls.append(call)
+        if self.before is not None:
+            await self.before()
+        if error := self.failing.get(call.route.provider):
+            raise error
+        return Answer(call.route.provider)
+
+
+class ProviderStates:
+    """Providers whose health a test sets."""
+
+    def __init__(self, *items: providers_pb2.ProviderHealth) -> None:
+        self.items = list(items)
+        self.error: PlatformError | None = None
+        self.asked = asyncio.Event()
+
+    async def health(self, request: common_pb2.Empty) -> providers_pb2.ProviderHealths:
+        self.asked.set()
+        if self.error is not None:
+            raise self.error
+        return providers_pb2.ProviderHealths(items=self.items)
+
+    async def reload(self, request: common_pb2.Empty) -> common_pb2.Empty:
+        return request
+
+
+CONFIG = Config.model_validate(
+    {
+        "providers": {
+            "first": {"type": "openai", "models": {"m": "first-m"}},
+            "second": {"type": "openai", "models": {"m": "second-m"}, "priority": 1},
+            "alone": {"type": "openai", "models": ["single"]},
+            "off": {"type": "openai", "models": ["hidden"], "enabled": False},
+        },
+        "traffic": {"default_output_tokens": 1000},
+    }
+)
+
+
+def call(**fields: object) -> inference_pb2.Open:
+    principal = common_pb2.Principal(key_id="key_1", user_id="user_1", role="user")
+    given: dict[str, object] = {"request_id": "req_1", "dialect": "openai.chat", "model": "m", "principal": principal}
+    return inference_pb2.Open(**(given | fields))  # type: ignore[arg-type]
