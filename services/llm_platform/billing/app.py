@@ -56,4 +56,4 @@ async def start(runtime: Runtime) -> None:
 
     ledger = await runtime.enter(open_ledger(runtime.config))
     runtime.health.add("ledger", ledger.check)
-    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(LEDGER, ledger)]})
+    await serve(runtime, ports={runtime.config.listen.grpc: [(LEDGER, ledger)]})
