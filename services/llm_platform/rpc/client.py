@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -84,7 +84,7 @@ class Peers:
         }
         return cast("Interface", _Remote(port, methods))
 
-    def health_check(self, name: str) -> Callable[[], str | None]:
+    def health_check(self, name: str) -> Callable[[], Awaitable[str | None]]:
         """A check for ``Health``; ``name`` is a key of ``peers``."""
         return self._peer(name).health
 

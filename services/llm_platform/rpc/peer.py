@@ -22,6 +22,7 @@ import grpc.aio
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
+from llm_platform.rpc.authorization import PACKAGE
 from llm_platform.rpc.credentials import Certificates, Material, open_target, require_loopback
 from llm_platform.rpc.port import Port
 
@@ -83,15 +84,27 @@ class Peer:
         assert self._channel is not None  # noqa: S101 - it was ready
         return self._channel
 
-    def health(self) -> str | None:
-        """Why the service cannot be called; None when it can."""
+    async def health(self) -> str | None:
+        """Why the service cannot be called, with gRPC's own reason; None when it can."""
         if self._ready.is_set():
             return None
         seconds = int(time.monotonic() - self._down_since)
         reason = f"none of {len(self._endpoints)} endpoints of {self.name} can be reached since {seconds} s"
         if self._certificates is not None and (days := self._certificates.days_left()) < 0:
             reason += f"; the own certificate expired {-days:.1f} days ago"
-        return reason
+        return f"{reason}; {cause}" if (cause := await self._cause()) else reason
+
+    async def _cause(self) -> str:
+        """A call on a channel that has failed to connect is not sent, and says why the last attempt failed."""
+        channel = self._channel
+        if channel is None or channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return ""
+        probe: Any = channel.unary_unary(f"/{PACKAGE}.None/None")
+        try:
+            await probe(b"", timeout=0.5)
+        except grpc.aio.AioRpcError as error:
+            return (error.details() or "").rpartition("last error: ")[2]
+        return ""
 
     async def refresh(self) -> None:
         """Opens a new channel when certificates or addresses have changed; the old one is drained."""
