@@ -48,11 +48,11 @@ class Standalone(_Platform):
         config.write_text(
             yaml.safe_dump({"service": data, "listen": {"host": "127.0.0.1", "http": self.port}, **self.settings()})
         )
-        program = [sys.executable, "-m", "llm_platform.cli.app"]
+        program = [sys.executable, "-m", "llm_platform"]
         environment = {"PYTHONPATH": str(ROOT / "services")}
         self.launch([*program, "serve", "--config", str(config)], environment)
         created = subprocess.run(
-            [*program, "keys", "create", "--name", "bench", "--config", str(config), "--format", "json"],
+            [*program, "keys", "create", "bench", "--config", str(config), "--format", "json"],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,

@@ -91,7 +91,7 @@ class Fleet:
         """Runs the command line as the operator and returns what it printed as JSON."""
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "llm_platform.cli.app"),
+                *(sys.executable, "-m", "llm_platform"),
                 *(*arguments, "--config", str(self.operator_config), "--format", "json"),
             ],
             input=stdin,
@@ -107,7 +107,7 @@ class Fleet:
 
     def create_key(self, name: str = "test", *options: str) -> str:
         """A new API key of the first admin."""
-        return str(self.command("keys", "create", "--name", name, *options)["secret"])
+        return str(self.command("keys", "create", name, *options)["secret"])
 
     def _issue_certificates(self) -> None:
         authority = pki.issue_authority(TRUST_DOMAIN)

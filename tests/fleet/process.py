@@ -38,7 +38,7 @@ class ServiceProcess:
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "services"), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "llm_platform.cli.app", "run", self.service, "--config", str(self.config)],
+                [sys.executable, "-m", "llm_platform", "run", self.service, "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=environment,
