@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.key_file import sync_folder
 from llm_platform.proto import accounts_pb2
 
@@ -24,9 +25,16 @@ class Handover:
         self._path = path
 
     async def write(self, result: accounts_pb2.Bootstrapped) -> None:
-        """Raises OSError when the file cannot be written: then nothing is committed."""
-        if self._path is not None:
+        """Raises UNAVAILABLE when the file cannot be written: then nothing is committed."""
+        if self._path is None:
+            return
+        try:
             await asyncio.to_thread(_replace, self._path, _encode(result))
+        except OSError as error:
+            raise PlatformError(
+                Code.UNAVAILABLE,
+                f"The first admin was not made: stores.bootstrap_file cannot be written ({error.strerror}).",
+            ) from error
 
 
 def _encode(result: accounts_pb2.Bootstrapped) -> bytes:
