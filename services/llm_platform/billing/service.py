@@ -26,8 +26,9 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
 
-COMMIT_PATIENCE_SECONDS = 6.0
-"""How long a transaction is tried again after deadlocks and locks before its callers are told."""
+COMMIT_PATIENCE_SECONDS = 2.5
+"""How long a transaction is begun again after deadlocks and locks. With the last wait for a lock this stays
+below the deadline of the callers (rpc/client.py), so that they learn the reason."""
 SWEEP_SECONDS = 5.0
 SWEEP_LIMIT = 500
 _SUBMISSIONS = 64

@@ -35,8 +35,8 @@ from llm_platform.core.errors import Code, PlatformError
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long a SQLite transaction waits for the write lock."""
+BUSY_TIMEOUT_MS = 2_000
+"""How long a SQLite transaction waits for the write lock. Twice that is less than a caller waits for us."""
 MIGRATION_TIMEOUT_SECONDS = 60.0
 """How long a start waits for another process that is migrating the same database."""
 

@@ -77,7 +77,7 @@ async def test_a_new_database_is_made_and_migrated(url: str, migrations: Migrati
             assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
             assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
             assert (await connection.execute(text("PRAGMA foreign_keys"))).scalar() == 1
-            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 5000
+            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 2000
 
 
 async def test_opening_again_applies_only_what_is_new(url: str, migrations: Migrations) -> None:
