@@ -28,8 +28,8 @@ from llm_platform.core.key_file import sync_folder
 from llm_platform.secrets_service.sealing import Sealer, TamperedError
 
 FORMAT = 1
-LOCK_SECONDS = 5.0
-"""How long a write waits for another process that is writing."""
+LOCK_SECONDS = 2.0
+"""How long a write waits for another process that is writing; less than its caller waits for us."""
 
 
 class UnusableStoreError(Exception):

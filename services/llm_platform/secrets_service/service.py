@@ -127,8 +127,8 @@ def _check_path(path: str) -> None:
     if len(path) > MAX_PATH_LENGTH or not _PATH.match(path):
         raise PlatformError(
             Code.INVALID_REQUEST,
-            f"A secret's path has parts of letters, digits and . _ - (each begins with a letter or digit), joined by /, "
-            f"at most {MAX_PATH_LENGTH} characters in all, e.g. llm/openai/api_key.",
+            "A secret's path has parts of letters, digits and . _ - joined by /; each begins with a letter or digit, "
+            f"e.g. llm/openai/api_key; at most {MAX_PATH_LENGTH} characters.",
             param="path",
         )
 

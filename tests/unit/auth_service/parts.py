@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -18,3 +19,10 @@ class SetClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Returns once the condition holds; fails after five seconds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is looked at tells nobody when it changes
+            await asyncio.sleep(0.001)

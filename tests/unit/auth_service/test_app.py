@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -74,8 +74,12 @@ async def test_of_two_processes_on_a_fresh_directory_one_makes_the_admin_and_bot
 ) -> None:
     command = [sys.executable, "-c", FIRST_START, str(config.service.data_dir)]
     environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "services")}
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+    processes = [
+        await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+        for _ in range(2)
+    ]
+    async with asyncio.timeout(60):
+        said = [(await process.communicate())[0].decode().strip() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     (secret,) = filter(None, said)
     async with open_accounts(config) as accounts:

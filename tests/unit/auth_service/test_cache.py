@@ -15,7 +15,7 @@ from llm_platform.auth_service.service import AccountService
 from llm_platform.core.broadcast import Broadcast
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
-from tests.unit.auth_service.parts import SetClock
+from tests.unit.auth_service.parts import SetClock, until
 
 STALENESS = 5.0
 
@@ -81,12 +81,6 @@ async def cache(directory: Directory, clock: SetClock) -> AsyncIterator[KeyCache
     async with KeyCache(directory, STALENESS, size=100, clock=clock) as cache:  # type: ignore[arg-type]
         await until(lambda: len(directory.pushed) == 1)
         yield cache
-
-
-async def until(condition) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def refusal_of(cache: KeyCache, key: str) -> PlatformError:

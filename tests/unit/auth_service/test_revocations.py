@@ -12,7 +12,7 @@ import pytest
 from llm_platform.auth_service.service import AccountService
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
-from tests.unit.auth_service.parts import OpenAccounts
+from tests.unit.auth_service.parts import OpenAccounts, until
 
 EMPTY = common_pb2.Empty()
 
@@ -71,9 +71,7 @@ async def test_watches_end_when_the_service_stops(open_accounts: OpenAccounts) -
         watch = accounts.watch_revocations(EMPTY)
         await anext(watch)
     with pytest.raises(PlatformError) as ended:
-        async with asyncio.timeout(5):
-            while True:
-                await anext(watch)
+        await next_revocation(watch)
     assert ended.value.code is Code.UNAVAILABLE
 
 
@@ -86,8 +84,7 @@ async def test_while_the_database_fails_a_watch_is_silent_and_then_goes_on(
     with sqlite3.connect(tmp_path / "accounts.db") as database:
         database.execute("ALTER TABLE revocation_counter RENAME TO gone")
     accounts._revocations.changed()
-    while not accounts._revocations._failing:
-        await asyncio.sleep(0.01)
+    await until(lambda: accounts._revocations._failing)
     with sqlite3.connect(tmp_path / "accounts.db") as database:
         database.execute("ALTER TABLE gone RENAME TO revocation_counter")
     await accounts.revoke_key(accounts_pb2.RevokeKeyRequest(key=first.key.key.key_id))

@@ -69,15 +69,24 @@ async def test_an_unknown_id_costs_the_same_hash_and_comparison_as_a_wrong_secre
     unknown = keys.new_key().text
     work: list[str] = []
     digest, compare = keys.digest, hmac.compare_digest
-    monkeypatch.setattr(keys, "digest", lambda pepper, text: (work.append("digest"), digest(pepper, text))[1])
-    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: (work.append(f"compare {len(b)}"), compare(a, b))[1])
+
+    def watched_digest(pepper: bytes, text: str) -> str:
+        work.append("digest")
+        return digest(pepper, text)
+
+    def watched_compare(one: str, other: str) -> bool:
+        work.append(f"compare {len(one)} with {len(other)}")
+        return compare(one, other)
+
+    monkeypatch.setattr(keys, "digest", watched_digest)
+    monkeypatch.setattr(hmac, "compare_digest", watched_compare)
     seen = []
     for text in (wrong_secret, unknown):
         work.clear()
         (reply,) = await ask(accounts, text)
         assert reply == accounts_pb2.AuthenticateReply(refusal="unknown")
         seen.append(list(work))
-    assert seen[0] == seen[1] == ["digest", "compare 64"]
+    assert seen[0] == seen[1] == ["digest", "compare 64 with 64"]
 
 
 @pytest.mark.case(26)

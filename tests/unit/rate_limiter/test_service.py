@@ -148,7 +148,7 @@ async def test_more_tokens_than_the_limit_holds_are_refused_without_a_time_to_co
 async def test_a_denial_by_one_limit_takes_nothing_from_the_others(
     limiter: MemoryLimiter, limits: dict[str, int], tokens: int, denied_by: str
 ) -> None:
-    key = Key(limiter, **limits)
+    key = Key(limiter, "key", **limits)
     before = await key.ask(tokens=10, lease="first")
     for _ in range(5):
         refused = await key.ask(tokens=tokens)
