@@ -14,3 +14,7 @@ def main() -> None:
     from llm_platform.cli import commands
 
     sys.exit(commands.main())
+
+
+if __name__ == "__main__":
+    main()
