@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -58,6 +59,7 @@ class _Reply:
 
     async def _paced(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(random.uniform(0, PACE_SECONDS))  # noqa: S311 - or all streams would send at once
         due = loop.time()
         for _ in range(EVENTS):
             yield EVENT
@@ -78,7 +80,7 @@ def serve(config: Config, ports: Connection) -> None:
     async def main() -> None:
         server = grpc.aio.server(options=SERVER_OPTIONS)
         server.add_generic_rpc_handlers((RelayServer(config, _Service()).handler,))
-        assert config.tls is not None  # noqa: S101 - issued below
+        assert config.tls is not None
         ports.send(listen(server, config, 0, Certificates(config.tls)))
         await server.start()
         await server.wait_for_termination()
@@ -158,7 +160,9 @@ async def _beside_large(inference: Inference, seconds: float, large: int) -> tup
 Load = Callable[[Inference, float, int], Awaitable[int]]
 
 
-async def _cost(load: Load, inference: Inference, seconds: float, connections: int, server: psutil.Process | None):
+async def _cost(
+    load: Load, inference: Inference, seconds: float, connections: int, server: psutil.Process | None
+) -> tuple[float, float]:
     """(CPU microseconds per unit, units a second), this process and the server together."""
     await load(inference, 0.3, connections)
     cpu, wall = _cpu(server), time.perf_counter()
