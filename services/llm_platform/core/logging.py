@@ -14,14 +14,21 @@ import time
 import traceback
 from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, cast
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from llm_platform.core.config import Config
 from llm_platform.core.redaction import REDACTED, EventRedactor, Secret, redact
+
+# structlog imports Rich for its console output when there is one: 5 MB that no service needs.
+sys.modules.setdefault("rich", cast("ModuleType", None))
+import structlog  # noqa: E402
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger  # noqa: E402
+
+if sys.modules["rich"] is None:
+    del sys.modules["rich"]
 
 Logger = FilteringBoundLogger
 

@@ -19,7 +19,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """The text format that Prometheus 2.53 and 3 both read."""
 
 # A second series for each counter, which nothing here reads.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
