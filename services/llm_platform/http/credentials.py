@@ -57,7 +57,7 @@ class Credentials:
 
     def _key(self, headers: CIMultiDictProxy[str]) -> str | None:
         authorization = headers.get(hdrs.AUTHORIZATION)
-        if authorization is not None:
+        if authorization:
             scheme, _, key = authorization.partition(" ")
             if scheme.lower() != "bearer":
                 raise PlatformError(
