@@ -48,18 +48,20 @@ async def test_a_replica_that_comes_back_on_its_address_is_used_again() -> None:
                 assert await read(await relay.open(call(), b"again")) == b"again"
 
 
-async def test_an_endpoint_that_refuses_is_logged_once_and_tried_on() -> None:
+async def test_an_endpoint_that_refuses_is_logged_once_and_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = 0
+    probe = connection.Connection._probe
 
-    def counting(config: Config, endpoint: str, service: str) -> grpc.aio.Channel:
+    async def counting(self: connection.Connection) -> None:
         nonlocal tries
         tries += 1
-        return grpc.aio.insecure_channel(endpoint)
+        await probe(self)
 
-    config = Config(peers={"head": ["127.0.0.1:9"]})
+    monkeypatch.setattr(connection.Connection, "_probe", counting)
     with capture_logs() as logs:
-        async with connect(config, "head", settings=QUICK, open_channel=counting):
+        async with client("127.0.0.1:9") as relay:
             await until(lambda: tries >= 5)
+            assert "refused" in relay.replicas[0].reason.lower()
     assert len([line for line in logs if line["event"] == "relay link down"]) == 1
 
 
