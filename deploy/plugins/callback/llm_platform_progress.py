@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
-from ansible.executor.task_result import CallbackTaskResult
 from ansible.executor.stats import AggregateStats
+from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook import Playbook
 from ansible.playbook.play import Play
 from ansible.plugins.callback.default import CallbackModule as Default

@@ -154,7 +154,7 @@ class Host:
     def process_of(self, sockets: set[str]) -> Process:
         for files in self.wanted.proc.glob("[0-9]*/fd"):
             try:
-                if any(os.readlink(one) in sockets for one in files.iterdir()):
+                if any(str(one.readlink()) in sockets for one in files.iterdir()):
                     return Process(files.parent)
             except OSError:
                 continue  # it ended meanwhile, or is another user's

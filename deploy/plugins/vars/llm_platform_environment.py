@@ -35,7 +35,7 @@ class VarsModule(BaseVarsPlugin):
 
     REQUIRES_ENABLED = True
 
-    def get_vars(self, loader: DataLoader, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
+    def get_vars(self, loader: DataLoader, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:  # noqa: ARG002 - Ansible's own signature
         super().get_vars(loader, path, entities)
         entities = entities if isinstance(entities, list) else [entities]
         group = next((one for one in entities if isinstance(one, Group) and one.name == "all"), None)
