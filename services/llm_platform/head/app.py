@@ -66,6 +66,7 @@ async def start(runtime: Runtime) -> None:
     """Runs head in a process of its own."""
     from llm_platform.relay.client import connect
     from llm_platform.relay.server import RelayServer
+    from llm_platform.relay.settings import Settings
     from llm_platform.rpc.client import Peers
     from llm_platform.rpc.server import serve
 
@@ -73,7 +74,7 @@ async def start(runtime: Runtime) -> None:
     if config.listen.grpc is None:
         raise ValueError("listen.grpc must be set: tail and gateway reach head there.")
     peers = await runtime.enter(Peers(config))
-    inference = await runtime.enter(connect(config, MODEL_PROXY))
+    inference = await runtime.enter(connect(config, MODEL_PROXY, settings=Settings(resend=False)))
     head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS)))
     runtime.health.add(MODEL_PROXY, inference.health_check)
     runtime.health.add(LEDGER.provider, peers.health_check(LEDGER.provider))

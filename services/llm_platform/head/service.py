@@ -6,6 +6,7 @@ and from then on it is the caller's (case 15: a later fallback would repeat text
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from llm_platform.core import ids, metrics, tracing
@@ -13,8 +14,9 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Inference, Reply
 from llm_platform.core.logging import get_logger
 from llm_platform.head.engine import Target
+from llm_platform.head.observation import Observation
 from llm_platform.head.reservations import Reservations
-from llm_platform.head.routing import Router
+from llm_platform.head.routing import Route, Router
 from llm_platform.proto import inference_pb2, ledger_pb2
 
 DIALECTS: Final = frozenset({"openai.chat"})
@@ -43,17 +45,40 @@ class HeadInference:
         self._router = router
         self._reservations = reservations
         self._default_output_tokens = default_output_tokens
+        self._observation = Observation()
 
     async def open(self, call: inference_pb2.Open, body: bytes) -> Reply:
         _validate(call)
+        started = time.perf_counter()
+        try:
+            reply = await self._decide_and_send(call, body)
+        except PlatformError as error:
+            self._observation.failed(call, error)
+            raise
+        self._observation.answered(call, reply.start.status, started)
+        return reply
+
+    async def _decide_and_send(self, call: inference_pb2.Open, body: bytes) -> Reply:
         decision = self._router.decide(call.model)
         try:
             return await self._attempt(call, body, decision.primary)
         except PlatformError as error:
-            if decision.fallback is None or call.forbid_retry or error.code not in _ANOTHER_PROVIDER_MAY_ANSWER:
+            target = self._second_target(call, decision, error)
+            if target is None:
                 raise
+            return await self._attempt(call, body, target)
+
+    def _second_target(self, call: inference_pb2.Open, decision: Route, error: PlatformError) -> Target | None:
+        """Where a call that failed before its first byte is tried once more. Each attempt has a reservation of its
+        own, so both stand in the ledger."""
+        if call.forbid_retry:
+            return None
+        if error.code is Code.LINK_BROKEN:
+            return decision.primary  # a replica of model-proxy died under the call: another one takes it
+        if decision.fallback is not None and error.code in _ANOTHER_PROVIDER_MAY_ANSWER:
             self._note_fallback(call, decision.primary, decision.fallback, error)
-            return await self._attempt(call, body, decision.fallback)
+            return decision.fallback
+        return None
 
     async def _attempt(self, call: inference_pb2.Open, body: bytes, target: Target) -> Reply:
         with tracing.span("head", call.traceparent) as span:

@@ -69,14 +69,15 @@ class RelayClient:
         """See ``core.inference.Inference``.
 
         A request whose link breaks before the first byte is sent once more, to another replica where
-        there is one, unless ``call.forbid_retry``; then, and the second time, it raises LINK_BROKEN.
+        there is one, unless ``call.forbid_retry`` or the settings say no; then, and the second time, it raises
+        LINK_BROKEN.
         A request that no replica can have begun is moved as often as needed. Without a replica it raises
         UNAVAILABLE or DRAINING after ``Settings.wait_for_link``.
         """
         since = self._loop.time()
         timeout = (call.timeout_ms or self._default_timeout) / 1000
         serialized = call.SerializeToString()
-        retry_allowed = not call.forbid_retry
+        retry_allowed = self._settings.resend and not call.forbid_retry
         refusals: dict[ClientLink, PlatformError] = {}
         while True:
             link = self._best(refusals) or await self._wait_for_link(

@@ -23,6 +23,9 @@ class Settings:
     """The longest a stream's chunk waits for company, and only on a busy link."""
     window_bytes: int = 256 * 1024
     """Unread bytes accepted per request and direction."""
+    resend: bool = True
+    """Whether a request whose link broke before the first byte is sent to another replica. Not by head, whose
+    requests name a reservation: it makes the second attempt itself, with a reservation of its own."""
     max_streams: int = 4096
     """Open requests a server accepts per link."""
     drain_acknowledgement: float = 1.0
