@@ -29,7 +29,13 @@ extends_documentation_fragment: [default_callback, result_format_callback]
 """
 
 WIDTH = 72
+LONGEST_LINE = 400
 PLAN = {True: "would change", False: "changed"}
+
+
+def shorten(line: str) -> str:
+    """The beginning of a long line, such as a logged traceback; the log has all of it."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …"
 
 
 class LogOnly:
@@ -104,7 +110,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         self._finish_step()
         super().v2_playbook_on_stats(stats)
         for error in self._errors:
-            self._show(error, C.COLOR_ERROR)
+            self._show("\n".join(shorten(line) for line in error.splitlines()), C.COLOR_ERROR)
         self._show(self._summary(), C.COLOR_ERROR if self._errors else C.COLOR_OK)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
