@@ -17,6 +17,10 @@ PACKAGE = "llm.v1"
 """The protobuf package of all services; the catalogue's methods leave it out."""
 
 
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
+"""Every caller of the platform may ask it: see ``guard.Guard``."""
+
+
 class RefusedError(Exception):
     """The call is refused before anything of it ran.
 
@@ -39,6 +43,7 @@ class AllowList:
         self._identities = catalog.identities
         self._prefix = f"spiffe://{trust_domain}/" if trust_domain is not None else None
         self._callers = {f"/{PACKAGE}.{name}": callers for name, callers in catalog.allow_list(service).items()}
+        self._callers[HEALTH_WATCH] = catalog.identities
 
     def lists(self, method: str) -> bool:
         """Whether ``method`` (gRPC's path) is of the catalogue; other names come from whoever calls."""

@@ -1,4 +1,10 @@
-"""What every RPC passes on a server: authorization, errors as statuses, metrics, and the end at a drain."""
+"""What every RPC passes on a server: authorization, errors as statuses, metrics, and the end at a drain.
+
+A server that just stops loses calls: grpc.aio takes up no call after ``stop``, while its callers still
+send until the GOAWAY has reached them. So a draining server first says in gRPC's health protocol that it
+does not serve, its callers (``peer.py``) go elsewhere, and it stops when none has come for a while.
+Source: https://github.com/grpc/proposal/blob/master/A17-client-side-health-checking.md
+"""
 
 from __future__ import annotations
 
@@ -14,13 +20,19 @@ import grpc.aio
 from llm_platform.core import metrics, tracing
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
-from llm_platform.rpc.authorization import AllowList, RefusedError
+from llm_platform.rpc.authorization import HEALTH_WATCH, AllowList, RefusedError
 from llm_platform.rpc.caller import caller
 from llm_platform.rpc.status import to_status
 
 log = get_logger("rpc.server")
 
 TRACEPARENT = "traceparent"
+
+QUIET_SECONDS = 0.25
+"""A draining server that nobody called for so long is left by all its callers."""
+
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
+"""grpc.health.v1.HealthCheckResponse: field 1, an enum."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -35,13 +47,13 @@ class Guard(grpc.aio.ServerInterceptor):
         self._guarded: dict[str, tuple[Handler, Handler]] = {}
         self._streams: set[asyncio.Task[Any]] = set()
         self._unary_open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._last_call = time.monotonic()
         self._draining = False
+        self._health: Handler = grpc.unary_stream_rpc_method_handler(self._watch_health)
 
     async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
         method = details.method
-        handler = await continuation(details)
+        handler = self._health if method == HEALTH_WATCH else await continuation(details)
         known = self._guarded.get(method)
         if known is not None and known[0] is handler:
             return known[1]
@@ -51,11 +63,21 @@ class Guard(grpc.aio.ServerInterceptor):
         return guarded
 
     async def drain(self) -> None:
-        """Ends the server streams (watches), whose callers go on at another replica; waits for unary calls."""
+        """Sends the callers elsewhere; returns when no unary call is open and none has come for a while."""
         self._draining = True
+        began = time.monotonic()
+        self.end_streams()
+        while self._unary_open or time.monotonic() - max(began, self._last_call) < QUIET_SECONDS:  # noqa: ASYNC110 - a time of quiet
+            await asyncio.sleep(QUIET_SECONDS / 10)
+
+    def end_streams(self) -> None:
+        """Ends the server streams (watches); their callers open them again, elsewhere."""
         for task in self._streams:
             task.cancel()
-        await self._idle.wait()
+
+    async def _watch_health(self, _request: bytes, _context: Context) -> AsyncIterator[bytes]:
+        yield _NOT_SERVING if self._draining else _SERVING
+        await asyncio.Event().wait()
 
     def _guard(self, method: str, handler: Handler | None) -> Handler:
         if handler is None:
@@ -81,7 +103,6 @@ class Guard(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: Context) -> Any:
             began = time.perf_counter()
             self._unary_open += 1
-            self._idle.clear()
             try:
                 call.admit(context)
                 with call.span(context):
@@ -94,8 +115,7 @@ class Guard(grpc.aio.ServerInterceptor):
             finally:
                 call.seconds.observe(time.perf_counter() - began)
                 self._unary_open -= 1
-                if not self._unary_open:
-                    self._idle.set()
+                self._last_call = time.monotonic()
 
         return guarded
 
@@ -106,6 +126,8 @@ class Guard(grpc.aio.ServerInterceptor):
             self._streams.add(task)
             try:
                 call.admit(context)
+                if self._draining and behaviour != self._watch_health:
+                    raise _stopping()
                 async for message in behaviour(request, context):
                     yield message
                 call.succeeded()
@@ -113,7 +135,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 if not self._draining:
                     await call.failed(context, error)
                 task.uncancel()
-                await call.failed(context, PlatformError(Code.DRAINING, "This replica is stopping.", retry_after=0))
+                await call.failed(context, _stopping())
             except Exception as error:  # noqa: BLE001 - becomes the call's status
                 await call.failed(context, error)
             finally:
@@ -131,6 +153,10 @@ class Guard(grpc.aio.ServerInterceptor):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not served on this port")
 
         return refuse
+
+
+def _stopping() -> PlatformError:
+    return PlatformError(Code.DRAINING, "This replica is stopping.")
 
 
 def _two_way_stream(call: _Call, behaviour: Any) -> Any:

@@ -135,7 +135,11 @@ class Peer:
     def _service_config(self) -> str:
         """gRPC's own policy: https://github.com/grpc/proposal/blob/master/A6-client-retries.md."""
         names = [dict(zip(("service", "method"), path[1:].split("/"), strict=True)) for path in self._repeatable]
-        policy: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+        policy: dict[str, Any] = {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            # A replica that drains says so, and is passed over from then on (guard.py).
+            "healthCheckConfig": {"serviceName": ""},
+        }
         if names:
             policy["methodConfig"] = [{"name": names, "retryPolicy": _RETRY}]
             policy["retryThrottling"] = {"maxTokens": 20, "tokenRatio": 0.1}

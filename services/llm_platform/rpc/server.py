@@ -52,35 +52,12 @@ async def serve(
     listeners = {_named(port): [handlers(*served) for served in each] for port, each in ports.items()}
     if extra_handlers:
         listeners.setdefault(_named(config.listen.grpc), []).extend(extra_handlers)
-    servers = [
+    bound = [
         await runtime.enter(_listening(config, port, each, guard, certificates)) for port, each in listeners.items()
     ]
 
-    async def drain() -> None:
-        for server in servers:
-            server.refuse_new(config.traffic.drain_seconds)
-        await guard.drain()
-
-    runtime.on_drain(drain)
-    return {port: server.port for port, server in zip(listeners, servers, strict=True)}
-
-
-class _Listener:
-    """A started server on one port."""
-
-    def __init__(self, server: grpc.aio.Server, port: int) -> None:
-        self._server = server
-        self._stopping: asyncio.Task[None] | None = None
-        self.port = port
-
-    def refuse_new(self, grace: float) -> None:
-        """Tells callers to go elsewhere (GOAWAY). Calls under way, the relay's too, have ``grace`` seconds."""
-        self._stopping = asyncio.create_task(self._server.stop(grace), name=f"stop gRPC on {self.port}")
-
-    async def stop(self) -> None:
-        await self._server.stop(STOP_SECONDS)
-        if self._stopping is not None:
-            await self._stopping
+    runtime.on_drain(guard.drain)
+    return dict(zip(listeners, bound, strict=True))
 
 
 @asynccontextmanager
@@ -90,16 +67,19 @@ async def _listening(
     served: Sequence[grpc.GenericRpcHandler],
     guard: Guard,
     certificates: Certificates | None,
-) -> AsyncIterator[_Listener]:
+) -> AsyncIterator[int]:
     server = grpc.aio.server(interceptors=[guard], options=SERVER_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS)
     server.add_generic_rpc_handlers(tuple(served))
-    listener = _Listener(server, listen(server, config, port, certificates))
+    bound = listen(server, config, port, certificates)
     await server.start()
-    log.info("gRPC listens", host=config.listen.host, port=listener.port, mtls=certificates is not None)
+    log.info("gRPC listens", host=config.listen.host, port=bound, mtls=certificates is not None)
     try:
-        yield listener
+        yield bound
     finally:
-        await listener.stop()
+        stopping = asyncio.create_task(server.stop(STOP_SECONDS), name=f"stop gRPC on {bound}")
+        await asyncio.sleep(0)
+        guard.end_streams()
+        await stopping
 
 
 def _named(port: int | None) -> int:

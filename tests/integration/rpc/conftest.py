@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,15 @@ from llm_platform.core.lifecycle import Runtime
 from llm_platform.rpc.server import Served, serve
 
 TRUST_DOMAIN = "test.internal"
+
+BOUND = 10.0
+"""Seconds; far above what anything here takes."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not condition():  # noqa: ASYNC110 - any condition
+            await asyncio.sleep(0.01)
 
 
 class Site:
