@@ -7,23 +7,30 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 
+from llm_platform.billing.catalogue import Catalogue, load_apart
 from llm_platform.billing.interfaces import LEDGER
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import Rules
-from llm_platform.billing.prices import PriceBook
+from llm_platform.billing.prices import PriceBook, catalogue_providers
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
 from llm_platform.core.config import Config
-from llm_platform.core.database import open_database, open_transactions, sqlite_url
+from llm_platform.core.database import migrate_apart, open_database, open_transactions, sqlite_url
 from llm_platform.core.lifecycle import Runtime, background
 
+LOCK_PATIENCE_MS = 2_000
+"""How long a transaction waits for another process's. With one repetition (service.py) this stays below the
+deadline of the callers (rpc/client.py), so that they learn the reason."""
+_MIGRATIONS = "llm_platform.billing.migrations"
 _HOLD_MARGIN_SECONDS = 120
 """Beyond the longest stream: retries before the first byte, and the delivery of the outcome."""
 
 
 @asynccontextmanager
-async def open_ledger(config: Config, *, clock: Callable[[], float] = time.time) -> AsyncIterator[DatabaseLedger]:
+async def open_ledger(
+    config: Config, *, catalogue: Catalogue | None = None, clock: Callable[[], float] = time.time
+) -> AsyncIterator[DatabaseLedger]:
     """The ledger over ``stores.ledger_url``, default ``ledger.sqlite`` in the data folder.
 
     Raises PlatformError for prices that cannot be believed, UnusableDatabaseError. Whoever runs it
@@ -31,15 +38,14 @@ async def open_ledger(config: Config, *, clock: Callable[[], float] = time.time)
     """
     billing = config.billing
     pricing = Pricing(
-        PriceBook(config, clock=clock),
+        PriceBook(config, catalogue, clock=clock),
         unknown_is_free=billing.unknown_price == "free",
         hold_seconds=config.traffic.stream_max_seconds + _HOLD_MARGIN_SECONDS,
     )
     rules = Rules(Fraction(str(billing.uncertain_share)), billing.strict_budgets)
-    url = config.stores.ledger_url or sqlite_url(config.service.data_dir / "ledger.sqlite")
     async with (
-        open_database(url, "llm_platform.billing.migrations") as engine,
-        open_transactions(engine) as transactions,
+        open_database(_url(config), _MIGRATIONS) as engine,
+        open_transactions(engine, busy_timeout_ms=LOCK_PATIENCE_MS) as transactions,
     ):
         ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing, clock=clock)
         sweeper = background(ledger.sweep_forever(), "billing: sweeper")
@@ -50,10 +56,18 @@ async def open_ledger(config: Config, *, clock: Callable[[], float] = time.time)
             await ledger.aclose()
 
 
+def _url(config: Config) -> str:
+    return config.stores.ledger_url or sqlite_url(config.service.data_dir / "ledger.sqlite")
+
+
 async def start(runtime: Runtime) -> None:
     """Runs billing in a process of its own."""
     from llm_platform.rpc.server import serve
 
-    ledger = await runtime.enter(open_ledger(runtime.config))
+    config = runtime.config
+    await migrate_apart(_url(config), _MIGRATIONS)
+    named = catalogue_providers(config)
+    catalogue = await load_apart(named) if named else None
+    ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     runtime.health.add("ledger", ledger.check)
-    await serve(runtime, ports={runtime.config.listen.grpc: [(LEDGER, ledger)]})
+    await serve(runtime, ports={config.listen.grpc: [(LEDGER, ledger)]})

@@ -10,7 +10,8 @@ from llm_platform.billing.posting import (
     UsageCounts,
     nano_dollars,
 )
-from llm_platform.billing.prices import UNPRICED, Price, PriceBook
+from llm_platform.billing.price import Price
+from llm_platform.billing.prices import UNPRICED, PriceBook
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2

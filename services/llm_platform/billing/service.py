@@ -27,8 +27,7 @@ from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
 
 COMMIT_PATIENCE_SECONDS = 2.5
-"""How long a transaction is begun again after deadlocks and locks. With the last wait for a lock this stays
-below the deadline of the callers (rpc/client.py), so that they learn the reason."""
+"""How long a transaction is begun again after deadlocks and locks."""
 SWEEP_SECONDS = 5.0
 SWEEP_LIMIT = 500
 _SUBMISSIONS = 64

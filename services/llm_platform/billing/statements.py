@@ -7,11 +7,11 @@ database's own cache of prepared statements hits.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import BindParameter, ClauseElement
 
@@ -53,7 +53,8 @@ class Statements:
     """For one kind of database. The parameters of each are named beside it."""
 
     def __init__(self, dialect: Dialect) -> None:
-        native_insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        # Each has its own way to say it; the other's module stays out of memory.
+        native_insert = importlib.import_module(f"sqlalchemy.dialects.{dialect.name}").insert
 
         # EntryRow
         self.append_entry = _compiled(

@@ -17,14 +17,17 @@ accepted as it is.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -35,8 +38,8 @@ from llm_platform.core.errors import Code, PlatformError
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
-BUSY_TIMEOUT_MS = 2_000
-"""How long a SQLite transaction waits for the write lock. Twice that is less than a caller waits for us."""
+BUSY_TIMEOUT_MS = 5_000
+"""How long a SQLite transaction waits for the write lock."""
 MIGRATION_TIMEOUT_SECONDS = 60.0
 """How long a start waits for another process that is migrating the same database."""
 
@@ -88,13 +91,13 @@ class Transactions:
     PostgreSQL the same function runs over the asynchronous driver.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, busy_timeout_ms: int) -> None:
         self._engine = engine
         self._threaded = engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
         if self._threaded:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
             self._sync_engine = _with_sqlite_rules(
-                create_engine(engine.url.set(drivername="sqlite"), connect_args=_sqlite_arguments())
+                create_engine(engine.url.set(drivername="sqlite"), connect_args=_sqlite_arguments(busy_timeout_ms))
             )
 
     async def run(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:
@@ -117,9 +120,9 @@ class Transactions:
 
 
 @asynccontextmanager
-async def open_transactions(engine: AsyncEngine) -> AsyncIterator[Transactions]:
-    """Write transactions on the database of ``engine``."""
-    transactions = Transactions(engine)
+async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None = None) -> AsyncIterator[Transactions]:
+    """Write transactions on the database of ``engine``; default timeout: BUSY_TIMEOUT_MS."""
+    transactions = Transactions(engine, BUSY_TIMEOUT_MS if busy_timeout_ms is None else busy_timeout_ms)
     try:
         yield transactions
     finally:
@@ -136,14 +139,14 @@ def _engine(url: URL) -> AsyncEngine:
             raise UnusableDatabaseError(
                 f"The folder of the database {url.database} cannot be made: {error.strerror}."
             ) from error
-    engine = create_async_engine(url, connect_args=_sqlite_arguments())
+    engine = create_async_engine(url, connect_args=_sqlite_arguments(BUSY_TIMEOUT_MS))
     _with_sqlite_rules(engine.sync_engine)
     return engine
 
 
-def _sqlite_arguments() -> dict[str, Any]:
+def _sqlite_arguments(busy_timeout_ms: int) -> dict[str, Any]:
     # No isolation level: the driver begins nothing by itself, transactions begin in _begin.
-    return {"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000}
+    return {"isolation_level": None, "timeout": busy_timeout_ms / 1000}
 
 
 def _with_sqlite_rules(engine: Engine) -> Engine:
@@ -167,14 +170,43 @@ def _begin(connection: Connection) -> None:
 # Migrations
 
 
+async def migrate_apart(url: str, migrations_package: str) -> None:
+    """Does the migrations of ``open_database`` in a process of its own, if there are any to do.
+
+    Alembic and what a migration makes take about 10 MB that a service would keep for its whole life.
+    Raises UnusableDatabaseError.
+    """
+    engine = _engine(make_url(url))
+    try:
+        async with reading(engine).connect() as connection:
+            if await connection.run_sync(_is_current, migrations_package):
+                return
+    except SQLAlchemyError:
+        pass  # the migration says what is wrong
+    finally:
+        await engine.dispose()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "llm_platform.core.migration", migrations_package),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    # By its standard input: a command line, which may show a password, can be read by every user.
+    reason, _ = await child.communicate(url.encode())
+    if child.returncode != 0:
+        raise UnusableDatabaseError(reason.decode() or f"The migration ended with status {child.returncode}.")
+
+
 async def _migrate(engine: AsyncEngine, package: str) -> None:
     deadline = asyncio.get_running_loop().time() + MIGRATION_TIMEOUT_SECONDS
     name = engine.url.render_as_string(hide_password=True)
     while True:
         try:
+            async with reading(engine).connect() as connection:
+                if await connection.run_sync(_is_current, package):
+                    return
             async with engine.begin() as connection:
                 await connection.run_sync(_upgrade, package)
-            return
         except UnusableDatabaseError:
             raise
         except Exception as error:
@@ -184,29 +216,39 @@ async def _migrate(engine: AsyncEngine, package: str) -> None:
             raise UnusableDatabaseError(
                 f"The database {name} could not be opened or migrated: {_reason(error, detail=str(error))}."
             ) from error
+        else:
+            return
+
+
+def _is_current(connection: Connection, package: str) -> bool:
+    """Whether the schema is this release's or a later one's."""
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return current is not None and int(current) >= _newest_revision(package)
+
+
+def _newest_revision(package: str) -> int:
+    names = [each.name for each in (resources.files(package) / "versions").iterdir()]
+    revisions = [int(name[:4]) for name in names if name[:4].isdecimal() and name.endswith(".py")]
+    if not revisions:
+        raise UnusableDatabaseError(f"{package} holds no migration.")
+    return max(revisions)
 
 
 def _upgrade(connection: Connection, package: str) -> None:
-    # Alembic is only in memory while it works: a service that runs for months does not need it.
     from alembic import command
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    if _is_current(connection, package):
+        return  # another process was faster
     config = Config()
     config.set_main_option("script_location", _script_location(package))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
-    if newest is None:
-        raise UnusableDatabaseError(f"{package} holds no migration.")
-    if current is not None and current.isdecimal() and int(current) > int(newest):
-        return
-    if current != newest:
-        command.upgrade(config, "head")
+    command.upgrade(config, "head")
 
 
 def _script_location(package: str) -> str:

@@ -46,7 +46,7 @@ def pragma(ledger: DatabaseLedger, on: str, off: str) -> Iterator[None]:
 async def test_a_database_locked_for_long_makes_calls_unavailable_and_recovers_by_itself(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_platform.core.database.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("llm_platform.billing.app.LOCK_PATIENCE_MS", 50)
     monkeypatch.setattr("llm_platform.billing.service.COMMIT_PATIENCE_SECONDS", 0.1)
     async with open_ledger(config) as ledger:
         await ledger.check()

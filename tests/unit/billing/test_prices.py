@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_platform.billing.prices import (
-    ECHO,
-    MAX_PRICE,
-    Price,
-    PriceBook,
-    Rates,
-    Tier,
-    UnbelievablePriceError,
-    flat_price,
-    model_price,
-)
+from llm_platform.billing.catalogue import Catalogue, UnbelievablePriceError, load_apart, model_price
+from llm_platform.billing.price import MAX_PRICE, Price, Rates, Tier, flat_price
+from llm_platform.billing.prices import ECHO, PriceBook
 from llm_platform.core.config import Billing, Config, Provider
 from llm_platform.core.errors import PlatformError
 from llm_platform.proto.common_pb2 import Usage
@@ -111,6 +103,16 @@ def test_a_provider_is_known_by_its_base_url_before_its_name() -> None:
     assert price is not None
     assert price.tiers[0].rates.cache_write > price.tiers[0].rates.input > price.tiers[0].rates.cached_input
     assert len(price.tiers) > 1
+
+
+async def test_a_catalogue_loaded_apart_has_the_same_prices() -> None:
+    azure, nobody = ("azure", None), ("nobody", "http://127.0.0.1:1")
+    apart, whole = await load_apart([azure, nobody]), Catalogue()
+    for model in ("gpt-4o-mini", "claude-sonnet-4-5", "no-such-model"):
+        assert apart.find(*azure, model, 1_767_225_600.0) == whole.find(*azure, model, 1_767_225_600.0)
+    assert apart.find(*azure, "gpt-4o-mini", 1_767_225_600.0) is not None
+    assert apart.find(*nobody, "gpt-4o-mini", 1_767_225_600.0) is None
+    assert "_snapshot" not in vars(apart)
 
 
 def test_own_prices_win_and_a_star_stands_for_every_model() -> None:

@@ -16,6 +16,7 @@ from llm_platform.core.database import (
     UnusableDatabaseError,
     check,
     is_transient,
+    migrate_apart,
     open_database,
     open_transactions,
     reading,
@@ -77,7 +78,7 @@ async def test_a_new_database_is_made_and_migrated(url: str, migrations: Migrati
             assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
             assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
             assert (await connection.execute(text("PRAGMA foreign_keys"))).scalar() == 1
-            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 2000
+            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar() == 5000
 
 
 async def test_opening_again_applies_only_what_is_new(url: str, migrations: Migrations) -> None:
@@ -111,6 +112,16 @@ async def test_a_failed_migration_stops_the_start_and_leaves_nothing_behind(url:
         }
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
     connection.close()
+
+
+async def test_migrations_in_a_process_of_their_own(url: str, migrations: Migrations) -> None:
+    await migrate_apart(url, migrations.package)
+    async with open_database(url, migrations.package) as engine, engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM things"))).scalar() == 0
+    await migrate_apart(url, migrations.package)
+    migrations.add("0002", "INSERT INTO missing VALUES (1)", after="0001")
+    with pytest.raises(UnusableDatabaseError, match="no such table: missing"):
+        await migrate_apart(url, migrations.package)
 
 
 @pytest.mark.case(31)
