@@ -174,8 +174,9 @@ class Connection:
         channel = self._open_channel(self._config, self.endpoint, self._peer)
         try:
             call = cast("Transport", channel.stream_stream(frames.METHOD)())
-            self._link = ClientLink(call, self._config, self._settings, self)
-            return await self._link.run()
+            self._link = link = ClientLink(call, self._config, self._settings, self)
+            await link.run()
+            return link.reason
         finally:
             self._link = None
             await channel.close()

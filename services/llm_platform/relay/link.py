@@ -95,17 +95,17 @@ class Link:
 
     # Life.
 
-    async def run(self) -> str:
-        """Carries frames until the link ends, then fails its streams. Returns why it ended."""
+    async def run(self) -> None:
+        """Carries frames until the link ends, then fails its streams."""
         tasks = [self.loop.create_task(self._guarded(work)) for work in (self._read(), self._write())]
-        self._timer = self.loop.call_later(self.settings.ping_interval, self._tick)
         hello_timer = self.loop.call_later(self.settings.hello_timeout, self._expect_hello)
+        self._timer = self.loop.call_later(self.settings.ping_interval, self._tick)
         try:
-            return await self._closed
+            await asyncio.shield(self._closed)
         finally:
+            self.close("the connection is gone")
             hello_timer.cancel()
             self._timer.cancel()
-            self.close("closed")
             for task in tasks:
                 task.cancel()
             self.on_down()
@@ -120,6 +120,11 @@ class Link:
     @property
     def closed(self) -> bool:
         return self._closed.done()
+
+    @property
+    def reason(self) -> str:
+        """Why the link ended; empty while it has not."""
+        return self._closed.result() if self._closed.done() else ""
 
     async def _guarded(self, work: Coroutine[None, None, str]) -> None:
         try:

@@ -75,10 +75,10 @@ class RelayServer:
         link = ServerLink(cast("Transport", context), self, context.peer())
         self._links[link] = cast("asyncio.Task[None]", asyncio.current_task())
         try:
-            reason = await link.run()
-            log.info("relay link ended", peer=link.name, reason=reason)
+            await link.run()
         finally:
             del self._links[link]
+            log.info("relay link ended", peer=link.name, reason=link.reason)
 
 
 class ServerLink(Link):

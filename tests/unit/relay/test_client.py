@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,10 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import inference_pb2
 from llm_platform.relay.client import connect
 from llm_platform.relay.connection import State
-from llm_platform.relay.settings import Settings
 from tests.unit.relay.peers import QUICK, ScriptedService, call, client, linked, read, replica, until
 
 NOBODY = "127.0.0.1:9"
-IMPATIENT = Settings(**{**vars(QUICK), "wait_for_link": 0.1})
+IMPATIENT = replace(QUICK, wait_for_link=0.1)
 
 
 class Gate:
@@ -81,7 +81,7 @@ async def test_without_a_replica_a_request_is_refused_after_a_bounded_wait() -> 
 
 
 async def test_the_wait_for_a_replica_is_never_longer_than_the_timeout_of_the_call() -> None:
-    patient = Settings(**{**vars(QUICK), "wait_for_link": 3600})
+    patient = replace(QUICK, wait_for_link=3600)
     async with client(NOBODY, settings=patient) as relay:
         with pytest.raises(PlatformError) as caught:
             await asyncio.wait_for(relay.open(call(timeout_ms=50), b""), 2)
@@ -115,23 +115,29 @@ async def test_a_request_is_sent_again_only_once() -> None:
         assert len(service.calls) == 2
 
 
-async def test_a_request_that_must_not_be_sent_twice_fails_when_its_link_breaks() -> None:
-    service, other = ScriptedService(before=Gate()), ScriptedService(before=Gate())
-    async with replica(service) as first, replica(other) as second, client(first.endpoint, second.endpoint) as relay:
+@pytest.mark.parametrize("forbidden_by", ["call", "settings"])
+async def test_a_request_that_must_not_be_sent_twice_fails_when_its_link_breaks(forbidden_by: str) -> None:
+    service = ScriptedService(before=Gate())
+    settings = replace(QUICK, resend=forbidden_by != "settings")
+    async with (
+        replica(service) as first,
+        replica(service) as second,
+        client(first.endpoint, second.endpoint, settings=settings) as relay,
+    ):
         await linked(relay, 2)
-        opening = asyncio.create_task(relay.open(call(forbid_retry=True), b""))
-        await until(lambda: service.calls or other.calls)
+        opening = asyncio.create_task(relay.open(call(forbid_retry=forbidden_by == "call"), b""))
+        await until(lambda: service.calls)
         first.break_links()
         second.break_links()
         with pytest.raises(PlatformError) as caught:
             await opening
         assert caught.value.code is Code.LINK_BROKEN
-        assert len(service.calls) + len(other.calls) == 1
+        assert len(service.calls) == 1
 
 
 async def test_a_request_whose_body_was_not_sent_whole_may_always_move() -> None:
     """The server cannot have begun it, so even ``forbid_retry`` allows it."""
-    small_window = Settings(**{**vars(QUICK), "window_bytes": 1000})
+    small_window = replace(QUICK, window_bytes=1000)
     service = ScriptedService()
     async with replica(service, settings=small_window) as server, client(server.endpoint) as relay:
         await linked(relay)
@@ -200,7 +206,7 @@ async def test_a_replica_found_draining_is_not_used() -> None:
 
 
 async def test_an_overloaded_replica_is_passed_over_and_all_overloaded_is_said_at_once() -> None:
-    one_stream = Settings(**{**vars(QUICK), "max_streams": 1})
+    one_stream = replace(QUICK, max_streams=1)
     service = ScriptedService(held)
     async with (
         replica(service, settings=one_stream) as first,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import grpc.aio
 import pytest
@@ -11,7 +12,6 @@ from structlog.testing import capture_logs
 from llm_platform.core.config import Config
 from llm_platform.relay import connection, frames
 from llm_platform.relay.client import connect
-from llm_platform.relay.settings import Settings
 from tests.unit.relay.peers import (
     QUICK,
     RawPeer,
@@ -91,7 +91,7 @@ async def test_a_peer_that_accepts_and_says_nothing_is_given_up_and_tried_again(
         links += 1
         await asyncio.Event().wait()
 
-    hasty = Settings(**{**vars(QUICK), "hello_timeout": 0.05})
+    hasty = replace(QUICK, hello_timeout=0.05)
     async with raw_server(silent) as endpoint, client(endpoint, settings=hasty) as relay:
         await until(lambda: links >= 2)
         assert await relay.health_check() is not None

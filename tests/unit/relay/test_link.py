@@ -256,13 +256,15 @@ async def test_a_frame_before_the_hello_ends_the_link() -> None:
     pipe = Pipe()
     link = Link(pipe, inference_pb2.Hello(protocol_version=2), Settings(), "peer")
     pipe.deliver(frames.frame(frames.PING))
-    assert await link.run() == "the peer sent a frame before its hello"
+    await link.run()
+    assert link.reason == "the peer sent a frame before its hello"
 
 
 async def test_a_peer_without_a_hello_is_given_up() -> None:
     pipe = Pipe()
     link = Link(pipe, inference_pb2.Hello(protocol_version=2), Settings(hello_timeout=0.02), "peer")
-    assert await link.run() == "no hello within 0.02 s"
+    await link.run()
+    assert link.reason == "no hello within 0.02 s"
 
 
 async def test_an_ended_link_leaves_no_task() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import inference_pb2
-from llm_platform.relay.settings import Settings
 from tests.unit.relay.peers import QUICK, ScriptedService, call, client, linked, read, replica, until
 
 
@@ -190,7 +190,7 @@ async def test_a_reader_that_pauses_is_not_taken_for_a_silent_peer() -> None:
 
 @pytest.mark.case(20)
 async def test_a_reader_that_stops_holds_back_its_own_provider_and_nobody_else() -> None:
-    settings = Settings(**{**vars(QUICK), "window_bytes": 64 * 1024})
+    settings = replace(QUICK, window_bytes=64 * 1024)
     service = ScriptedService(endless)
     async with replica(service, settings=settings) as server, client(server.endpoint, settings=settings) as relay:
         stopped = await relay.open(call(stream=True), b"1000")

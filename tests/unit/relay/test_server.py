@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 
+from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, inference_pb2
 from llm_platform.relay import frames
-from llm_platform.relay.settings import Settings
+from llm_platform.relay.server import RelayServer
 from tests.unit.relay.peers import (
     QUICK,
     RawPeer,
@@ -23,6 +28,7 @@ from tests.unit.relay.peers import (
     raw_client,
     read,
     replica,
+    serving,
     until,
 )
 
@@ -53,7 +59,7 @@ async def test_a_body_above_the_limit_is_refused_and_the_link_stays() -> None:
 
 async def test_more_streams_than_allowed_are_refused_as_not_begun() -> None:
     service = ScriptedService()
-    few = Settings(**{**vars(QUICK), "max_streams": 3})
+    few = replace(QUICK, max_streams=3)
     async with replica(service, settings=few) as server, raw_client(server.endpoint) as peer:
         await peer.write(hello(), *[open_frame(stream) for stream in range(1, 6)])
         for _ in range(2):
@@ -153,6 +159,28 @@ async def test_an_open_that_crosses_the_drain_is_refused_as_not_begun() -> None:
         assert frame.flags & frames.REFUSED
         assert not service.calls
         draining.cancel()
+
+
+async def test_calls_run_in_the_context_of_their_link() -> None:
+    """An interceptor says there who the caller is."""
+    caller: ContextVar[str] = ContextVar("caller")
+    seen: list[str] = []
+
+    async def note(_call: inference_pb2.Open) -> None:
+        seen.append(caller.get("nobody"))
+
+    server = RelayServer(Config(), ScriptedService(before=note), settings=QUICK)
+
+    async def admit(requests: object, context: Any) -> None:
+        caller.set("tail")
+        await server._connect(requests, context)
+
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(admit)
+    async with serving(grpc.method_handlers_generic_handler("llm.v1.Relay", {"Connect": handler})) as (_, port):
+        async with client(f"127.0.0.1:{port}") as relay:
+            await read(await relay.open(call(), b""))
+        await server.aclose()
+    assert seen == ["tail"]
 
 
 async def test_draining_an_idle_server_without_peers_returns_at_once() -> None:
