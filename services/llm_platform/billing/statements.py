@@ -33,7 +33,8 @@ class Lookup:
         for start in range(0, len(ids), _LENGTHS[-1]):
             part = tuple(ids[start : start + _LENGTHS[-1]])
             length = next(length for length in _LENGTHS if length >= len(part))
-            yield from connection.exec_driver_sql(self._by_length[length], part + part[-1:] * (length - len(part)))
+            values = part + part[-1:] * (length - len(part))
+            yield from connection.exec_driver_sql(self._by_length[length], values).all()
 
 
 def _by_ids(dialect: Dialect, query: Callable[[Ids], Select[Any]], length: int) -> str:
