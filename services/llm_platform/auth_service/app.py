@@ -14,12 +14,14 @@ from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.service import AccountService
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.config import Config
-from llm_platform.core.database import open_database, sqlite_url
+from llm_platform.core.database import migrate_apart, open_database, sqlite_url
 from llm_platform.core.key_file import UnusableKeyError, read_key, read_or_make_key
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
     from llm_platform.core.lifecycle import Runtime
+
+_MIGRATIONS = "llm_platform.auth_service.migrations"
 
 
 @asynccontextmanager
@@ -28,18 +30,20 @@ async def open_accounts(config: Config) -> AsyncIterator[AccountService]:
 
     Raises UnusableDatabaseError and UnusableKeyError.
     """
-    data_dir = config.service.data_dir
-    url = config.stores.accounts_url or sqlite_url(data_dir / "accounts.db")
     handover = Handover(config.stores.bootstrap_file)
-    async with open_database(url, "llm_platform.auth_service.migrations") as engine:
+    async with open_database(_url(config), _MIGRATIONS) as engine:
         store = AccountStore(engine)
-        pepper = await _pepper(data_dir / "accounts.pepper", store)
+        pepper = await _pepper(config.service.data_dir / "accounts.pepper", store)
         revocations = Revocations(store)
         service = AccountService(store, revocations, Passwords(), pepper=pepper, handover=handover)
         async with revocations.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
             yield service
+
+
+def _url(config: Config) -> str:
+    return config.stores.accounts_url or sqlite_url(config.service.data_dir / "accounts.sqlite")
 
 
 async def _pepper(path: Path, store: AccountStore) -> bytes:
@@ -56,6 +60,8 @@ async def start(runtime: Runtime) -> None:
     """Runs auth-service in a process of its own."""
     from llm_platform.rpc.server import serve
 
-    accounts = await runtime.enter(open_accounts(runtime.config))
+    config = runtime.config
+    await migrate_apart(_url(config), _MIGRATIONS)
+    accounts = await runtime.enter(open_accounts(config))
     runtime.health.add("database", accounts.check)
-    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(ACCOUNTS, accounts)]})
+    await serve(runtime, ports={config.listen.grpc or 0: [(ACCOUNTS, accounts)]})

@@ -25,6 +25,7 @@ from llm_platform.auth_service.interfaces import Accounts
 from llm_platform.core import metrics
 from llm_platform.core.batch import Batcher
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import accounts_pb2, common_pb2
 
@@ -121,7 +122,7 @@ class KeyCache:
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> KeyCache:
-        self._watch = asyncio.create_task(self._watch_revocations(), name="key cache: revocations")
+        self._watch = background(self._watch_revocations(), "key cache: revocations")
         return self
 
     async def __aexit__(self, *exc: object) -> None:

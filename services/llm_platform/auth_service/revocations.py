@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.broadcast import Broadcast
 from llm_platform.core.errors import PlatformError
+from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import accounts_pb2
 
@@ -38,7 +39,7 @@ class Revocations:
     async def running(self) -> AsyncIterator[None]:
         """Polls until left; then every watch ends."""
         self._seen = await self._store.last_revocation()
-        poller = asyncio.create_task(self._run(), name="revocations")
+        poller = background(self._run(), "revocations")
         try:
             yield
         finally:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from llm_platform.core.broadcast import Broadcast
 from llm_platform.core.errors import PlatformError
+from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
 from llm_platform.secrets_service.disk import Disk
 from llm_platform.secrets_service.encrypted_file import Entry, UnusableStoreError
@@ -36,7 +37,7 @@ class Changes:
     async def running(self) -> AsyncIterator[None]:
         """Polls until left; then every watch ends."""
         self._said = await self._disk(self._store.entries)
-        poller = asyncio.create_task(self._run(), name="secret changes")
+        poller = background(self._run(), "secret changes")
         try:
             yield
         finally:

@@ -31,7 +31,7 @@ def open_accounts(tmp_path: Path, clock: SetClock) -> OpenAccounts:
     @asynccontextmanager
     async def opened() -> AsyncIterator[AccountService]:
         async with open_database(
-            sqlite_url(tmp_path / "accounts.db"), "llm_platform.auth_service.migrations"
+            sqlite_url(tmp_path / "accounts.sqlite"), "llm_platform.auth_service.migrations"
         ) as engine:
             store = AccountStore(engine)
             revocations = Revocations(store)

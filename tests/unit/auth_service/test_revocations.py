@@ -81,11 +81,11 @@ async def test_while_the_database_fails_a_watch_is_silent_and_then_goes_on(
 ) -> None:
     watch = accounts.watch_revocations(EMPTY)
     await anext(watch)
-    with sqlite3.connect(tmp_path / "accounts.db") as database:
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE revocation_counter RENAME TO gone")
     accounts._revocations.changed()
     await until(lambda: accounts._revocations._failing)
-    with sqlite3.connect(tmp_path / "accounts.db") as database:
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE gone RENAME TO revocation_counter")
     await accounts.revoke_key(accounts_pb2.RevokeKeyRequest(key=first.key.key.key_id))
     assert await next_revocation(watch) == first.key.key.key_id

@@ -94,7 +94,7 @@ async def test_only_keyed_hashes_are_kept_and_they_are_no_credentials(
     accounts: AccountService, first: accounts_pb2.Bootstrapped, tmp_path: Path
 ) -> None:
     secret_part = first.key.secret.rsplit("-", 1)[1]
-    with sqlite3.connect(tmp_path / "accounts.db") as database:
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         dump = "\n".join(database.iterdump())
     assert secret_part not in dump
     assert first.password not in dump
@@ -282,7 +282,7 @@ async def test_a_first_admin_whose_name_is_taken_is_a_conflict(accounts: Account
 async def test_a_database_that_fails_is_unavailable_and_never_a_refused_key(
     accounts: AccountService, first: accounts_pb2.Bootstrapped, tmp_path: Path
 ) -> None:
-    with sqlite3.connect(tmp_path / "accounts.db") as database:
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE api_keys RENAME TO gone")
     for call in (
         ask(accounts, first.key.secret),
@@ -293,7 +293,7 @@ async def test_a_database_that_fails_is_unavailable_and_never_a_refused_key(
             await call
         assert failure.value.code is Code.UNAVAILABLE
         assert first.key.secret not in str(failure.value)
-    with sqlite3.connect(tmp_path / "accounts.db") as database:
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE gone RENAME TO api_keys")
     assert not (await ask(accounts, first.key.secret))[0].refusal
 
