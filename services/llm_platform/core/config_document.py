@@ -86,11 +86,7 @@ def parse(text: str, name: str, environment: Mapping[str, str]) -> Document:
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(
-            [Problem(f"{name}:{line}", "", f"not valid YAML: {error.problem or error.context}")]
-        ) from None
+        raise ConfigError([_not_yaml(text, name, error)]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Problem(name, "", f"not valid YAML: {' '.join(str(error).split())}")]) from None
     except RecursionError:
@@ -102,6 +98,14 @@ def parse(text: str, name: str, environment: Mapping[str, str]) -> Document:
         raise ConfigError([Problem(f"{name}:{root.start_mark.line + 1}", "", "the file must be a mapping of sections")])
     reader.document.data = reader.mapping(root, ())
     return reader.document
+
+
+def _not_yaml(text: str, name: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    number = mark.line if mark else 0
+    line = text.splitlines()[number] if number < len(text.splitlines()) else ""
+    hint = 'inside {…} and […] write "${VAR}" in quotes' if "${" in line else ""
+    return Problem(f"{name}:{number + 1}", "", f"not valid YAML: {error.problem or error.context}", hint)
 
 
 class _Loader(yaml.SafeLoader):
@@ -177,7 +181,7 @@ class _Reader:
         if "${" not in node.value:
             return plain_value(node.value) if node.style is None else node.value
         text = _VARIABLE.sub(lambda match: self._substitute(match, node, location), node.value)
-        if node.style is None and text != node.value:
+        if text != node.value:
             self.document.substituted.add(location)
         return text
 

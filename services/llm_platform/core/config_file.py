@@ -151,8 +151,10 @@ def _problems(document: Document, error: ValidationError) -> list[Problem]:
     deepest = {location: details for location, details in found.items() if not _covers(location, found)}
     problems = document.problems + [_problem(document, location, details) for location, details in deepest.items()]
     # One mistake can show twice: a variable that is not set also leaves a value of the wrong type.
-    unique = {(problem.where, problem.key): problem for problem in reversed(problems)}.values()
-    return sorted(unique, key=_line)
+    unique: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        unique.setdefault((problem.where, problem.key), problem)
+    return sorted(unique.values(), key=_line)
 
 
 def _line(problem: Problem) -> int:
@@ -205,7 +207,7 @@ def _kind(value: Any) -> str:
     """The kind of a value, never the value: it may be a secret."""
     if value is None:
         return "empty"
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
+    names = {bool: "true or false", int: "a number", float: "a fraction", str: "text", list: "a list"}
     return names.get(type(value), "a section of keys")
 
 
