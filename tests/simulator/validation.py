@@ -51,7 +51,7 @@ def validated(body: bytes) -> dict[str, Any]:
         raise RefusedError(400, "The body must be a JSON object.")
     adapter: pydantic.TypeAdapter[Any] = _streaming if request.get("stream") is True else _buffered
     try:
-        _exhaust(adapter.validate_json(body, strict=True))
+        _exhaust(adapter.validate_json(body, strict=True), request)
     except pydantic.ValidationError as error:
         raise _refusal(error) from None
     _check_rules(request)
@@ -65,14 +65,14 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _exhaust(value: Any) -> None:
-    """Iterables are validated only as they are read."""
+def _exhaust(value: Any, given: Any) -> None:
+    """Iterables are validated only as they are read. (A text passes for one, which the API would take as a text.)"""
     if isinstance(value, dict):
-        for item in value.values():
-            _exhaust(item)
-    elif not isinstance(value, str | bytes | int | float | None):
-        for item in value:
-            _exhaust(item)
+        for name, item in value.items():
+            _exhaust(item, given[name])
+    elif isinstance(given, list):
+        for item, given_item in zip(value, given, strict=True):
+            _exhaust(item, given_item)
 
 
 def _refusal(error: pydantic.ValidationError) -> RefusedError:

@@ -55,6 +55,8 @@ class Target:
 
     def __init__(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Raises ``ValueError`` for anything but a plain http(s) URL."""
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ValueError("must be printable ASCII without blanks")
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL with a host")
@@ -63,10 +65,9 @@ class Target:
         tls = parts.scheme == "https"
         self.host = parts.hostname
         self.origin = Origin(parts.hostname, parts.port or (443 if tls else 80), tls)
-        path = (parts.path or "/").encode("ascii", "strict").decode()
-        if not path.isprintable() or " " in path:
-            raise ValueError("must have a path of printable characters")
-        self.prefix = f"{method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n".encode("ascii") + header_lines(headers)
+        self.prefix = f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n".encode(
+            "ascii"
+        ) + header_lines(headers)
 
 
 def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
@@ -163,7 +164,7 @@ class HttpClient:
         if len(connections) + connecting >= self._max_connections:
             raise TooManyConnectionsError("all connections are in use")
         loop = asyncio.get_running_loop()
-        connection = Connection(loop, lambda idle: self._release(origin, idle), connections.discard)
+        connection = Connection(loop, lambda idle: self._release(origin, idle), lambda lost: self._lost(origin, lost))
         self._connecting[origin] = connecting + 1
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -203,6 +204,12 @@ class HttpClient:
         self._idle.setdefault(origin, deque()).append(connection)
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
+
+    def _lost(self, origin: Origin, connection: Connection) -> None:
+        self._open[origin].discard(connection)
+        idle = self._idle.get(origin)
+        if idle and connection in idle:
+            idle.remove(connection)
 
     def _sweep(self) -> None:
         """Closes what stayed idle too long, the longest idle first."""

@@ -176,14 +176,21 @@ class Response:
             self._wake()
 
     def begin(self, status: int) -> None:
+        """The head is complete."""
         self.status = status
         self._head = True
+        silent_until = self._loop.time() + self._silence
+        if silent_until < self._deadline:  # the timer follows a deadline only when that moves away
+            self._stop_timer()
+            self._timer = self._loop.call_later(self._silence, self._expire)
+        self._deadline = silent_until
 
     def finish(self) -> None:
         self.complete = True
         self._paused = False
         self._connection = None
         self._stop_timer()
+        self._wake()
 
     def fail(self, reason: str, *, timeout: bool = False) -> None:
         """The response will not come to its end."""
@@ -313,7 +320,6 @@ class Connection(asyncio.Protocol):
             return
         if error is None and response.status and not self._length_known:
             response.finish()
-            response.arrived()
             return
         response.fail("the connection was closed before the response was complete")
 
@@ -347,6 +353,8 @@ class Connection(asyncio.Protocol):
             if status == _SWITCHING_PROTOCOLS:
                 self._malformed = True
             return
+        if sum(len(name) + len(value) for name, value in response.headers) > _MAX_HEAD_BYTES:
+            self._malformed = True
         if status in {204, 304}:
             self._length_known = True
         response.begin(status)

@@ -24,7 +24,7 @@ class RetryPolicy:
     jitter: Callable[[], float] = field(default=random.random)
 
     def pause_after(self, number: int, failure: AttemptError, remaining: float) -> float | None:
-        """Seconds to wait after attempt ``number`` (from 1), None to give up; ``remaining`` is what the caller waits."""
+        """Seconds to wait after attempt ``number`` (from 1), None to give up; ``remaining`` is what is left of them."""
         if not failure.retry or number > self.retries:
             return None
         if failure.error.retry_after is not None:
