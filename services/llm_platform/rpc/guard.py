@@ -65,15 +65,18 @@ class Guard(grpc.aio.ServerInterceptor):
     async def drain(self) -> None:
         """Sends the callers elsewhere; returns when no unary call is open and none has come for a while."""
         self._draining = True
-        began = time.monotonic()
+        self._last_call = time.monotonic()
         self.end_streams()
-        while self._unary_open or time.monotonic() - max(began, self._last_call) < QUIET_SECONDS:  # noqa: ASYNC110 - a time of quiet
+        while not self._is_left():  # noqa: ASYNC110 - becomes true by the passing of time
             await asyncio.sleep(QUIET_SECONDS / 10)
 
     def end_streams(self) -> None:
         """Ends the server streams (watches); their callers open them again, elsewhere."""
         for task in self._streams:
             task.cancel()
+
+    def _is_left(self) -> bool:
+        return not self._unary_open and time.monotonic() - self._last_call >= QUIET_SECONDS
 
     async def _watch_health(self, _request: bytes, _context: Context) -> AsyncIterator[bytes]:
         yield _NOT_SERVING if self._draining else _SERVING
