@@ -17,7 +17,7 @@ from llm_platform.relay import frames
 from llm_platform.relay.frames import ProtocolError
 from llm_platform.relay.link import Link, Transport
 from llm_platform.relay.settings import Settings
-from llm_platform.relay.stream import Stream
+from llm_platform.relay.stream import HIGH_WATER, Stream
 
 log = get_logger("relay.server")
 
@@ -186,7 +186,8 @@ class Exchange(Stream):
         async for chunk in reply:
             if chunk:
                 self.send(frames.DATA, chunk, linger=streamed)
-                await self.writable()
+                if self.pending > HIGH_WATER:
+                    await self.writable()
         self._answered = True
         self.send(frames.END, (reply.end or inference_pb2.End()).SerializeToString())
 

@@ -12,7 +12,7 @@ from llm_platform.relay.frames import ProtocolError
 if TYPE_CHECKING:
     from llm_platform.relay.link import Link
 
-_HIGH_WATER: Final = frames.MAX_FRAME_BYTES
+HIGH_WATER: Final = frames.MAX_FRAME_BYTES
 """Unsent bytes of data above which ``writable`` waits."""
 
 
@@ -64,7 +64,7 @@ class Stream:
 
     async def writable(self) -> None:
         """Returns once the peer and the link took most of what was sent, or the stream is over."""
-        while self.pending > _HIGH_WATER:
+        while self.pending > HIGH_WATER:
             self._room = self.link.loop.create_future()
             await self._room
 
@@ -91,7 +91,7 @@ class Stream:
             item, size = (kind, frames.PART, rest[:room]), room
         self.credit -= size
         self.pending -= size
-        if self._room is not None and self.pending <= _HIGH_WATER:
+        if self._room is not None and self.pending <= HIGH_WATER:
             self._wake_sender()
         return item
 
