@@ -1,0 +1,159 @@
+"""Commands on embedded stores: what they print, what they refuse, how they exit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.cli.conftest import SERVICES, CommandLine
+
+CANARY = "canary-4f1d9b7e2c"
+
+
+def test_bootstrap_shows_the_first_credentials_once(cli: CommandLine) -> None:
+    made = cli.json("bootstrap")
+    assert made["created"]
+    assert made["password"]
+    assert made["key"].startswith("sk-")
+    again = cli.json("bootstrap")
+    assert (again["created"], again["password"], again["key"]) == (False, None, None)
+    assert "Nothing was changed" in cli("bootstrap").stdout
+
+
+def test_keys_are_created_listed_and_revoked(cli: CommandLine) -> None:
+    cli.json("bootstrap")
+    made = cli.json("keys", "create", "app", "--rpm", "60", "--model", "echo", "--model", "gpt-4o")
+    assert (made["requests_per_minute"], made["allowed_models"]) == (60, ["echo", "gpt-4o"])
+    listed = {key["name"]: key for key in cli.json("keys", "list")}
+    assert "secret" not in listed["app"]
+    table = cli("keys", "list").stdout
+    assert "60 requests/min" in table
+    assert made["secret"] not in table
+    assert cli.json("keys", "revoke", made["key_id"])["state"] == "revoked"
+    assert "app" not in {key["name"] for key in cli.json("keys", "list")}
+    assert "app" in {key["name"] for key in cli.json("keys", "list", "--revoked")}
+
+
+def test_a_key_that_does_not_exist_is_a_failure_in_one_line(cli: CommandLine) -> None:
+    done = cli("keys", "revoke", "nothing")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_comes_from_standard_input_and_is_never_shown(cli: CommandLine) -> None:
+    assert cli.json("secrets", "set", "llm/x/api_key", stdin=CANARY + "\n") == {"path": "llm/x/api_key", "version": 1}
+    assert cli.json("secrets", "rotate", "llm/x/api_key", stdin=CANARY)["version"] == 2
+    listed = cli("secrets", "list", "--format", "json")
+    assert "llm/x/api_key" in listed.stdout
+    assert CANARY not in listed.stdout + listed.stderr
+    for file in (cli.directory / "data").rglob("*"):
+        assert not file.is_file() or CANARY.encode() not in file.read_bytes()
+    assert cli("secrets", "delete", "llm/x/api_key", "--yes").returncode == 0
+    assert not [info for info in cli.json("secrets", "list") if info["version"]]
+
+
+def test_a_secret_is_no_argument(cli: CommandLine) -> None:
+    assert cli("secrets", "set", "llm/x/api_key", CANARY).returncode == 2
+
+
+def test_an_empty_secret_and_a_rotation_of_nothing_are_refused(cli: CommandLine) -> None:
+    empty = cli("secrets", "set", "llm/x/api_key", stdin="\n")
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert "nothing was stored" in empty.stderr
+    missing = cli("secrets", "rotate", "llm/x/api_key", stdin="v")
+    assert missing.returncode == 1
+    assert "there is no secret at llm/x/api_key" in missing.stderr
+
+
+def test_a_deletion_is_confirmed(cli: CommandLine) -> None:
+    cli.json("secrets", "set", "a/b", stdin="v")
+    assert cli("secrets", "delete", "a/b", stdin="n\n").returncode == 1
+    assert cli.json("secrets", "list")[0]["version"] == 1
+
+
+def test_budgets_are_exact(cli: CommandLine) -> None:
+    (row,) = cli.json("budgets", "set", "key_1", "0.000000001")
+    assert row["limit_nano_dollars"] == 1
+    assert cli.json("budgets", "set", "key_1", "$12.5")[0]["limit"] == "$12.50"
+    assert [each["limit_nano_dollars"] for each in cli.json("budgets", "list")] == [12_500_000_000]
+    assert cli.json("budgets", "set", "key_1", "none")[0]["limit"] is None
+
+
+@pytest.mark.case(9)
+@pytest.mark.parametrize("amount", ["much", "-1", "0.0000000001", "nan", "inf", "1e30"])
+def test_what_is_no_amount_is_refused(cli: CommandLine, amount: str) -> None:
+    done = cli("budgets", "set", "key_1", "--", amount)
+    assert done.returncode == 1
+    assert "is not an amount" in done.stderr
+
+
+def test_usage_and_the_ledger_of_a_new_platform(cli: CommandLine) -> None:
+    assert cli.json("usage") == []
+    assert "Nothing was used" in cli("usage").stdout
+    assert cli.json("ledger", "verify") == {"entries": 0, "open_reservations": 0, "problems": []}
+
+
+def test_config_check_prints_every_problem_and_exits_1(cli: CommandLine) -> None:
+    file = cli.directory / "bad.yaml"
+    file.write_text("cach: {}\nauth:\n  mode: x\n")
+    done = cli("config", "check", str(file))
+    assert done.returncode == 1
+    assert f"{file}:1: cach: unknown key (did you mean cache?)" in done.stdout
+    assert f"{file}:3: auth.mode: must be one of" in done.stdout
+    file.write_text("cache: {enabled: true}")
+    assert cli.json("config", "check", str(file))["notices"]
+
+
+def test_config_show_redacts(cli: CommandLine) -> None:
+    done = cli("config", "show", OPENAI_API_KEY=CANARY)
+    assert '"api_key": "[redacted]"' in done.stdout
+    assert CANARY not in done.stdout
+
+
+def test_a_refused_configuration_is_told_by_every_command(cli: CommandLine) -> None:
+    cli.config.write_text("nonsense: 1")
+    for arguments in (["keys", "list"], ["serve"], ["run", "head", "--config", str(cli.config)]):
+        done = cli(*arguments)
+        assert done.returncode == 1
+        assert "nonsense: unknown key" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_catalogue_is_checked(cli: CommandLine) -> None:
+    assert cli.json("catalog", "check") == {"valid": True, "problems": []}
+    file = cli.directory / "catalog.yml"
+    file.write_text("services: {a: {}}")
+    assert cli("catalog", "check", str(file)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nothing"], ["keys"], ["keys", "create"], ["run"], ["run", "nothing"], ["serve", "--port", "x"]]
+)
+def test_wrong_usage_exits_2(cli: CommandLine, arguments: list[str]) -> None:
+    assert cli(*arguments).returncode == 2
+
+
+def test_help_needs_neither_the_services_nor_their_libraries() -> None:
+    heavy = ("grpc", "sqlalchemy", "aiohttp", "pydantic", "rich", "opentelemetry")
+    check = f"import sys, llm_platform.cli.commands; sys.exit(any(name in sys.modules for name in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", check], check=False, env={"PYTHONPATH": str(SERVICES)}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "service", ["tail", "gateway", "head", "model_proxy", "secrets_service", "auth_service", "billing", "rate_limiter"]
+)
+def test_a_service_imports_only_what_it_needs(service: str) -> None:
+    unneeded = {"typer", "rich", "opentelemetry.sdk", "requests", "llm_platform.standalone"}
+    if service not in ("auth_service", "billing"):
+        unneeded |= {"sqlalchemy", "alembic", "argon2"}
+    if service not in ("tail", "gateway"):
+        unneeded |= {"aiohttp"}
+    modules = f"llm_platform.cli.run, llm_platform.core.lifecycle, llm_platform.rpc.server, llm_platform.{service}.app"
+    check = f"import sys, {modules}; found = {unneeded} & set(sys.modules); print(found); sys.exit(bool(found))"
+    done = subprocess.run(
+        [sys.executable, "-c", check], check=False, env={"PYTHONPATH": str(SERVICES)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
