@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from llm_platform.billing.interfaces import LEDGER, Ledger
-from llm_platform.core import config_file
+from llm_platform.billing.interfaces import Ledger
 from llm_platform.proto import common_pb2, ledger_pb2
-from llm_platform.rpc.client import Peers
 from tests.chaos.load import Load
 from tests.fleet import Fleet
+from tests.fleet.ledger import ledger_of, settled_entries
 from tests.simulator import Call, Simulator, running
 
 KILLS = int(os.environ.get("KILLS", "5"))
@@ -68,15 +67,6 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -
     assert condition(), what
 
 
-async def settled_entries(ledger: Ledger) -> list[ledger_pb2.Entry]:
-    found: list[ledger_pb2.Entry] = []
-    after = 0
-    while page := (await ledger.entries(ledger_pb2.EntriesQuery(after=after))).items:
-        found += [entry for entry in page if entry.kind == "settle"]
-        after = page[-1].sequence
-    return found
-
-
 async def until_books_are_closed(ledger: Ledger, simulator: Simulator) -> None:
     """Every call has ended at the provider, every outcome was delivered, every hold is gone."""
     await until(lambda: all(call.state != "opened" for call in simulator.record.calls), "calls ended")
@@ -124,8 +114,7 @@ async def test_every_provider_call_has_exactly_one_entry_after_kills_of_every_se
             finally:
                 load.stop()
                 await loading
-            async with Peers(config_file.load(fleet.operator_config, {})) as peers:
-                ledger = peers.remote(LEDGER)
+            async with ledger_of(fleet) as ledger:
                 await until_books_are_closed(ledger, simulator)
                 entries = await settled_entries(ledger)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -115,22 +116,15 @@ class Fleet:
             pki.write_bundle(self.directory / "pki" / name, pki.issue_certificate(authority, name))
 
     def _choose_ports(self, counts: Mapping[str, int]) -> None:
-        held = []
-
-        def free_port() -> int:
-            holder = socket.socket()
-            holder.bind(("127.0.0.1", 0))
-            held.append(holder)
-            return int(holder.getsockname()[1])
-
+        held: list[socket.socket] = []
         for name, count in counts.items():
             for number in range(1, count + 1):
                 for listener in self.catalog.service(name).ports:
-                    port = free_port()
+                    port = free_port(held)
                     self._ports[f"{name}-{number}", listener] = port
                     if listener != "http":
                         peer = name if listener == "grpc" else f"{name}/{listener}"
-                        empty_slot = free_port()
+                        empty_slot = free_port(held)
                         self._endpoints.setdefault(peer, []).extend([f"127.0.0.1:{port}", f"127.0.0.1:{empty_slot}"])
         for holder in held:
             holder.close()
@@ -163,3 +157,17 @@ class Fleet:
         path = self.directory / f"{name}.yaml"
         path.write_text(yaml.safe_dump(dict(configuration)))
         return path
+
+
+def free_port(held: list[socket.socket]) -> int:
+    """A port that stays bound in ``held`` until all are chosen. Below the range of outgoing connections: one of
+    those would take it while its service is down."""
+    while True:
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", random.randrange(21_000, 32_000)))  # noqa: S311 - no secret
+        except OSError:
+            holder.close()
+            continue
+        held.append(holder)
+        return int(holder.getsockname()[1])

@@ -1,0 +1,28 @@
+"""Billing's ledger of a running fleet, read as the operator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from llm_platform.billing.interfaces import LEDGER, Ledger
+from llm_platform.core import config_file
+from llm_platform.proto import ledger_pb2
+from llm_platform.rpc.client import Peers
+from tests.fleet.fleet import Fleet
+
+
+@asynccontextmanager
+async def ledger_of(fleet: Fleet) -> AsyncIterator[Ledger]:
+    async with Peers(config_file.load(fleet.operator_config, {})) as peers:
+        yield peers.remote(LEDGER)
+
+
+async def settled_entries(ledger: Ledger) -> list[ledger_pb2.Entry]:
+    """Every settle entry, page by page."""
+    found: list[ledger_pb2.Entry] = []
+    after = 0
+    while page := (await ledger.entries(ledger_pb2.EntriesQuery(after=after))).items:
+        found += [entry for entry in page if entry.kind == "settle"]
+        after = page[-1].sequence
+    return found

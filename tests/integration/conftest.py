@@ -1,0 +1,46 @@
+"""One fleet of all services for the tests that only call it; tests that stop services make their own."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running fleet and a key to call it with."""
+
+    fleet: Fleet
+    key: str
+    traces: Path
+
+    def spans(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.traces.read_text().splitlines()] if self.traces.exists() else []
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Every request is traced, into a file."""
+    directory = tmp_path_factory.mktemp("fleet")
+    traces = directory / "traces.jsonl"
+    telemetry = {"enabled": True, "endpoint": f"file://{traces}", "sample_ratio": 1.0}
+    with Fleet(directory, settings={"telemetry": telemetry, "auth": {"key_cache_seconds": 1}}) as fleet:
+        fleet.command("bootstrap")
+        yield Platform(fleet, fleet.create_key("integration"), traces)
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    """Returns as soon as ``condition`` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        threading.Event().wait(0.05)
