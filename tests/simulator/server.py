@@ -187,7 +187,10 @@ class _Stream:
 
     async def send(self, answer: Answer, usage_asked: bool) -> web.StreamResponse:
         behaviour = self._behaviour
-        await self._response.prepare(self._request)
+        try:
+            await self._response.prepare(self._request)
+        except ConnectionError:
+            self._call.client_gone = True
         for number, chunk in enumerate(answer.chunks(behaviour, usage_asked)):
             if number == behaviour.cut_after:
                 return _cut(self._request, response=self._response)
@@ -196,8 +199,7 @@ class _Stream:
             if number == behaviour.error_after:
                 error = {"message": "The model failed.", "type": "server_error", "param": None, "code": None}
                 await self._write(b"data: " + json.dumps({"error": error}).encode())
-                await self._response.write_eof()
-                return self._response
+                return await self._end()
             if behaviour.pace:
                 await asyncio.sleep(behaviour.pace)
             if 0 < number <= len(answer.pieces):
@@ -210,6 +212,9 @@ class _Stream:
         self._call.state = "completed"
         if behaviour.done:
             await self._write(b"data: [DONE]")
+        return await self._end()
+
+    async def _end(self) -> web.StreamResponse:
         if not self._call.client_gone:
             await self._response.write_eof()
         return self._response

@@ -11,6 +11,9 @@ import typing_extensions
 from openai.types.chat import completion_create_params as params
 
 
+_ROLES = {"developer", "system", "user", "assistant", "tool", "function"}
+
+
 class RefusedError(Exception):
     """A request that the API answers with an error: its status and the error's fields."""
 
@@ -49,6 +52,7 @@ def validated(body: bytes) -> dict[str, Any]:
         raise RefusedError(400, f"We could not parse the JSON body of your request: {error}") from None
     if not isinstance(request, dict):
         raise RefusedError(400, "The body must be a JSON object.")
+    _check_roles(request.get("messages"))
     adapter: pydantic.TypeAdapter[Any] = _streaming if request.get("stream") is True else _buffered
     try:
         _exhaust(adapter.validate_json(body, strict=True), request)
@@ -56,6 +60,13 @@ def validated(body: bytes) -> dict[str, Any]:
         raise _refusal(error) from None
     _check_rules(request)
     return request
+
+
+def _check_roles(messages: Any) -> None:
+    """A message of an unknown kind would be refused for not being each of the known ones."""
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        if isinstance(message, dict) and message.get("role") not in _ROLES:
+            raise RefusedError(400, f"Invalid value: '{message.get('role')}'.", param=f"messages[{index}].role")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def _check_rules(request: dict[str, Any]) -> None:
     if "tool_choice" in request and not request.get("tools"):
         raise RefusedError(400, "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
     for field in ("max_tokens", "max_completion_tokens", "n"):
-        if (request.get(field) or 1) < 1:
+        if request.get(field) is not None and request[field] < 1:
             raise RefusedError(
                 400, f"Invalid '{field}': must be at least 1.", code="integer_below_min_value", param=field
             )

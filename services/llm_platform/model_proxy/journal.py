@@ -213,11 +213,13 @@ class Journal:
         """Gives the journal up: ``remove`` says that everything in it was acknowledged, else another adopts it."""
         await asyncio.to_thread(self._thread.shutdown)
         await asyncio.sleep(0)  # what the thread has reported is taken in
-        if remove:
-            await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
-        elif self._descriptor >= 0:
-            await asyncio.to_thread(os.fdatasync, self._descriptor)
-        self._close_files()
+        try:
+            if remove:
+                shutil.rmtree(self.directory, ignore_errors=True)
+            elif self._descriptor >= 0:
+                await asyncio.to_thread(os.fdatasync, self._descriptor)
+        finally:
+            self._close_files()
 
     # Writing
 
@@ -272,7 +274,6 @@ class Journal:
         if self._preparing or self._next is not None or loop.time() < self._prepare_again_at:
             return
         self._preparing = True
-        self._prepare_again_at = loop.time() + _PREPARE_AGAIN_SECONDS
         work = self._thread.submit(records.create_segment, self.directory, self._number + 1, self._segment_bytes)
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._prepared, done))
 
@@ -282,6 +283,7 @@ class Journal:
         if error is None:
             self._next, self._problem = done.result(), None
             return
+        self._prepare_again_at = asyncio.get_running_loop().time() + _PREPARE_AGAIN_SECONDS
         self._problem = f"no new segment: {error.strerror if isinstance(error, OSError) else error}"
         _log.error("the journal cannot grow", reason=self._problem)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -138,3 +138,10 @@ def chunks_of(body: bytes) -> list[dict[str, Any]]:
     """The JSON of a stream's events, without ``[DONE]``."""
     lines = [line.removeprefix(b"data: ") for line in body.split(b"\n") if line.startswith(b"data: ")]
     return [msgspec.json.decode(line) for line in lines if line and line != b"[DONE]"]
+
+
+async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Returns once it holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.005)
