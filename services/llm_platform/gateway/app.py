@@ -42,7 +42,8 @@ async def open_gateway(
         routes.add("GET", "/config", entry.only_admin(ConfigView(config)))
         routes.add("GET", "/health/providers", ProvidersView(providers))
         filters = [Cors(config.security.cors_origins)] if config.security.cors_origins else []
-        async with serving(HttpServer(config, routes, OpenAI(), GatewayObservation(NAME), filters)) as server:
+        observation = GatewayObservation(NAME, name_provider=config.logging.include_provider_info)
+        async with serving(HttpServer(config, routes, OpenAI(), observation, filters)) as server:
             yield server
 
 

@@ -30,6 +30,10 @@ from llm_platform.proto import common_pb2, inference_pb2
 BYTES_PER_TOKEN = 4
 """Of a prompt, on average: what rate limits hold until the provider's own count is known."""
 TRACEPARENT = istr("traceparent")
+FORBID_RETRY = istr("x-forbid-retry")
+"""``true``: never send this call to a provider twice, not even when the first one may not have seen it."""
+PROVIDER_HEADER = "x-provider-"
+"""What a provider may add to a reply's headers: names that cannot be taken for the platform's own."""
 EVENT_STREAM = "text/event-stream"
 
 
@@ -120,6 +124,7 @@ class Entry:
             traceparent=traceparent,
             timeout_ms=self._timeout_ms,
             usage_wanted=head.usage_wanted,
+            forbid_retry=exchange.request.headers.get(FORBID_RETRY, "").lower() == "true",
             entry=self._name,
         )
 
@@ -166,6 +171,9 @@ class Entry:
     ) -> web.StreamResponse:
         start = reply.start
         exchange.provider = start.provider
+        for header, value in start.headers.items():
+            if header.startswith(PROVIDER_HEADER):
+                exchange.headers[header] = value
         send = send_stream if call.stream and start.content_type.startswith(EVENT_STREAM) else send_buffered
         return await send(exchange, reply, deadline)
 

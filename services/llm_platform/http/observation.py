@@ -6,6 +6,7 @@ Children of the metrics are kept, since looking one up costs more than counting.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -21,14 +22,18 @@ log = get_logger("http.access")
 class Observation:
     """Records the end of requests of one entry."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, name_provider: bool = True) -> None:
         self._service = service
+        self._name_provider = name_provider
         self._requests: dict[tuple[str, bool, int], Counter] = {}
         self._duration: dict[bool, Histogram] = {
             streamed: metrics.request_duration.labels(service, _word(streamed)) for streamed in (False, True)
         }
         self._first_token = metrics.time_to_first_token.labels(service)
-        self.open = metrics.requests_open.labels(service)
+
+    def watch_open(self, count: Callable[[], int]) -> None:
+        """Shows ``count()`` as the number of requests under way."""
+        metrics.requests_open.labels(self._service).set_function(count)
 
     def ended(self, exchange: Exchange) -> None:
         """Counts and logs."""
@@ -36,7 +41,7 @@ class Observation:
         self._count(exchange, seconds)
         if exchange.error is not None:
             self.failed(exchange.error)
-        log.info("request", **_line(exchange, seconds))
+        log.info("request", **self._line(exchange, seconds))
 
     def failed(self, error: PlatformError) -> None:
         metrics.errors.labels(self._service, error.fault.value, error.code.value).inc()
@@ -53,12 +58,39 @@ class Observation:
         if exchange.first_byte is not None:
             self._first_token.observe(exchange.first_byte - exchange.started)
 
+    def _line(self, exchange: Exchange, seconds: float) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "method": exchange.request.method,
+            "route": exchange.route,
+            "status": exchange.status,
+            "ms": round(seconds * 1000, 2),
+        }
+        if correlation_id := exchange.correlation_id:
+            line["correlation_id"] = correlation_id
+        if exchange.key_id:
+            line["key_id"] = exchange.key_id
+        if exchange.model:
+            line["model"] = exchange.model
+            line["stream"] = exchange.streamed
+        if exchange.provider:
+            if self._name_provider:
+                line["provider"] = exchange.provider
+            line["input_tokens"] = exchange.input_tokens
+            line["output_tokens"] = exchange.output_tokens
+        if exchange.first_byte is not None:
+            line["first_byte_ms"] = round((exchange.first_byte - exchange.started) * 1000, 2)
+        if exchange.error is not None:
+            line["error"] = exchange.error.code.value
+            line["fault"] = exchange.error.fault.value
+            line["reason"] = exchange.error.message
+        return line
+
 
 class GatewayObservation(Observation):
     """The gateway keeps its own metrics beside those of every service."""
 
-    def __init__(self, service: str) -> None:
-        super().__init__(service)
+    def __init__(self, service: str, *, name_provider: bool = True) -> None:
+        super().__init__(service, name_provider=name_provider)
         self._gateway_requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._providers: dict[tuple[str, int], Counter] = {}
 
@@ -92,30 +124,3 @@ class GatewayObservation(Observation):
 
 def _word(streamed: bool) -> str:
     return "true" if streamed else "false"
-
-
-def _line(exchange: Exchange, seconds: float) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "method": exchange.request.method,
-        "route": exchange.route,
-        "status": exchange.status,
-        "ms": round(seconds * 1000, 2),
-    }
-    if correlation_id := exchange.correlation_id:
-        line["correlation_id"] = correlation_id
-    if exchange.key_id:
-        line["key_id"] = exchange.key_id
-    if exchange.model:
-        line["model"] = exchange.model
-        line["stream"] = exchange.streamed
-    if exchange.provider:
-        line["provider"] = exchange.provider
-        line["input_tokens"] = exchange.input_tokens
-        line["output_tokens"] = exchange.output_tokens
-    if exchange.first_byte is not None:
-        line["first_byte_ms"] = round((exchange.first_byte - exchange.started) * 1000, 2)
-    if exchange.error is not None:
-        line["error"] = exchange.error.code.value
-        line["fault"] = exchange.error.fault.value
-        line["reason"] = exchange.error.message
-    return line

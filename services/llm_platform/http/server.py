@@ -63,6 +63,7 @@ class HttpServer:
         self._open = 0
         self._draining = False
         self._last_request = 0.0
+        observation.watch_open(lambda: self._open)
 
     @property
     def port(self) -> int:
@@ -112,7 +113,8 @@ class HttpServer:
             self._last_request = self._loop.time()
         try:
             response = await self._answer(exchange)
-            if self._draining:
+            if self._draining or not request.content.is_eof():
+                # A refused body that is still coming would be read as the next request.
                 response.force_close()
             await _send(request, response)
         except (asyncio.CancelledError, ConnectionError):

@@ -30,7 +30,14 @@ async def open_tail(
     """tail listening on ``listen.http``. Raises ``OSError`` when the port is taken."""
     async with (
         open_entry(config, NAME, inference, accounts, limiter, routing, health) as entry,
-        serving(HttpServer(config, shared_routes(entry, health), OpenAI(), Observation(NAME))) as server,
+        serving(
+            HttpServer(
+                config,
+                shared_routes(entry, health),
+                OpenAI(),
+                Observation(NAME, name_provider=config.logging.include_provider_info),
+            )
+        ) as server,
     ):
         yield server
 

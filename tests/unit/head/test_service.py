@@ -78,16 +78,26 @@ async def test_both_reservations_are_given_back_when_the_fallback_fails_too(part
     assert parts.ledger.released == [each.reservation_id for each in parts.ledger.reserved]
 
 
-@pytest.mark.parametrize("code", [Code.PROVIDER_REFUSED, Code.INVALID_REQUEST, Code.LINK_BROKEN])
+@pytest.mark.parametrize("code", [Code.PROVIDER_REFUSED, Code.INVALID_REQUEST, Code.RATE_LIMITED])
 async def test_what_another_provider_would_not_change_is_not_tried_elsewhere(parts: Parts, code: Code) -> None:
     parts.proxy.failing["first"] = PlatformError(code, "No.")
     assert (await refused(parts.head)).code is code
     assert len(parts.proxy.calls) == 1
 
 
-async def test_a_caller_can_forbid_a_second_try(parts: Parts) -> None:
-    parts.proxy.failing["first"] = FAILED
-    assert (await refused(parts.head, forbid_retry=True)).code is Code.PROVIDER_FAILED
+async def test_a_call_whose_link_broke_goes_to_the_same_provider_with_a_reservation_of_its_own(parts: Parts) -> None:
+    parts.proxy.failing["first"] = PlatformError(Code.LINK_BROKEN, "The link broke.")
+    assert (await refused(parts.head)).code is Code.LINK_BROKEN
+    assert [each.route.provider for each in parts.proxy.calls] == ["first", "first"]
+    await parts.head.drain()
+    assert parts.ledger.released == [each.reservation_id for each in parts.ledger.reserved]
+    assert len(set(parts.ledger.released)) == 2
+
+
+@pytest.mark.parametrize("code", [Code.PROVIDER_FAILED, Code.LINK_BROKEN])
+async def test_a_caller_can_forbid_a_second_try(parts: Parts, code: Code) -> None:
+    parts.proxy.failing["first"] = PlatformError(code, "No.")
+    assert (await refused(parts.head, forbid_retry=True)).code is code
     assert len(parts.proxy.calls) == 1
 
 

@@ -133,6 +133,21 @@ async def test_what_is_no_readable_request_is_refused_in_the_dialect(request_byt
     assert not inference.calls
 
 
+async def test_a_client_that_never_finishes_its_headers_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_platform.http.server.KEEP_ALIVE_SECONDS", 0.2)
+    async with entry_server(ScriptedInference()) as server:
+        assert await raw(server, b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n") == b""
+
+
+async def test_a_refused_body_that_is_still_coming_is_not_read_as_the_next_request() -> None:
+    head = post(b"").replace(b"content-length: 0", b"content-length: 100").replace(b"connection: close\r\n", b"")
+    hidden = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".ljust(100)
+    async with entry_server(ScriptedInference()) as server:
+        answer = await raw(server, head.replace(b"Bearer good", b"Bearer bad"), hidden, pause=0.05)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+
+
 async def test_a_body_cut_off_is_no_call() -> None:
     inference = ScriptedInference()
     async with entry_server(inference) as server:

@@ -49,6 +49,14 @@ async def test_a_stream_is_passed_on_event_by_event() -> None:
     assert inference.calls[0].stream
 
 
+async def test_a_caller_can_forbid_retries() -> None:
+    inference = ScriptedInference()
+    async with entry_server(inference) as server, client_of(server) as client:
+        await client.post(PATH, json=CHAT, headers={"x-forbid-retry": "true"})
+        await client.post(PATH, json=CHAT)
+    assert [call.forbid_retry for call in inference.calls] == [True, False]
+
+
 async def test_a_call_without_a_model_uses_the_configured_default() -> None:
     inference = ScriptedInference()
     async with entry_server(inference) as server, client_of(server) as client:
