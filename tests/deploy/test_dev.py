@@ -1,0 +1,165 @@
+"""``./deploy.sh dev``, from nothing, on this machine: needs root. The tests build on each other, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.traffic import OPEN_STREAMS, Traffic
+
+ROOT = Path(__file__).parents[2]
+URLS = ["http://127.0.0.1:8000", "http://127.0.0.1:8080"]
+SERVICES = (
+    *("secrets-service", "auth-service", "billing", "rate-limiter"),
+    *("model-proxy", "head", "tail", "gateway"),
+)
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="deploying to this machine needs root")
+
+
+def deploy(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        ["./deploy.sh", "dev", *words], cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False
+    )
+    print(done.stdout, done.stderr)
+    if check:
+        assert done.returncode == 0, f"deploy.sh dev {' '.join(words)}: exit {done.returncode}"
+    return done
+
+
+def settings(**sections: Any) -> list[str]:
+    """Options that change the services' configuration, so that replicas are replaced."""
+    return ["--", "-e", json.dumps({"platform_settings": sections})]
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout
+
+
+def containers() -> dict[str, str]:
+    """Name -> id of every container of the platform that runs."""
+    lines = docker("ps", "--no-trunc", "--filter", "label=llm-platform", "--format", "{{.Names}} {{.ID}}").split("\n")
+    return dict(line.split(" ") for line in lines if line)
+
+
+@pytest.fixture(scope="module")
+def first_deploy() -> Iterator[str]:
+    """What the first deploy printed. Afterwards nothing is left."""
+    deploy("destroy", "--yes")
+    yield deploy("deploy").stdout
+    deploy("destroy", "--yes")
+    assert containers() == {}
+
+
+@pytest.fixture(scope="module")
+def key(first_deploy: str) -> str:
+    return re.search(r"first API key\s+(\S+)", first_deploy)[1]  # type: ignore[index] # a failure is the test's
+
+
+def test_the_first_deploy_serves_both_flows_and_hands_over_the_first_access(first_deploy: str, key: str) -> None:
+    assert set(containers()) == {f"{service}-1" for service in SERVICES} | {"haproxy"}
+    assert key.startswith("sk-llm-")
+    assert re.search(r"password\s+\S{16,}", first_deploy)
+    command = next(part for part in first_deploy.split("\n\n") if "curl " in part)
+    curl = re.search(r"curl .*", command, re.DOTALL)[0]  # type: ignore[index]
+    for port in ("8000", "8080"):
+        answer = subprocess.run(
+            ["bash", "-c", curl.replace(":8000", f":{port}")], capture_output=True, text=True, check=True
+        )
+        assert json.loads(answer.stdout)["choices"][0]["message"]["content"] == "Hello"
+
+
+@pytest.mark.case(34)
+def test_a_second_deploy_changes_nothing(first_deploy: str) -> None:
+    before = containers()
+    done = deploy("deploy")
+    assert "nothing changed" in done.stdout.lower()
+    assert containers() == before
+
+
+def test_the_containers_are_confined(first_deploy: str) -> None:
+    for name in containers():
+        host = json.loads(docker("inspect", "--format", "{{json .HostConfig}}", name))
+        user = docker("inspect", "--format", "{{.Config.User}}", name).strip()
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert user not in ("", "0", "root"), name
+
+
+def test_the_image_holds_no_compiler_and_no_trace_of_the_build(first_deploy: str) -> None:
+    script = "command -v gcc cc pip pip3 apt-key curl; ls /etc/pip.conf /root/.config 2>/dev/null; true"
+    image = docker("inspect", "--format", "{{.Image}}", "tail-1").strip()
+    assert docker("run", "--rm", "--entrypoint", "/bin/sh", image, "-c", script) == ""
+
+
+def test_status_says_what_runs(first_deploy: str) -> None:
+    rows = json.loads(deploy("status", "--format", "json").stdout)
+    replicas = {row["replica"]: row for row in rows}
+    assert {f"{service}-1" for service in SERVICES} <= set(replicas)
+    assert all(row["healthy"] for row in rows), rows
+
+
+def test_plan_says_what_would_change_and_changes_nothing(first_deploy: str) -> None:
+    before = containers()
+    done = deploy("plan", *settings(logging={"level": "debug"}))
+    assert "tail-1" in done.stdout
+    assert containers() == before
+
+
+def test_verify_passes(first_deploy: str) -> None:
+    deploy("verify")
+
+
+@pytest.mark.case(29)
+async def test_updates_under_load_lose_no_request_and_cut_no_stream(key: str) -> None:
+    traffic = Traffic(URLS, key)
+    running = asyncio.create_task(traffic.run())
+    try:
+        for level in ("debug", "info", "debug"):
+            before = containers()
+            await asyncio.to_thread(deploy, "update", *settings(logging={"level": level}))
+            assert traffic.open_streams == OPEN_STREAMS
+            after = containers()
+            assert {name for name in before if before[name] != after.get(name)} >= {f"{one}-1" for one in SERVICES}
+    finally:
+        traffic.stop()
+        await running
+    print(f"answered {traffic.answered}, streamed {traffic.streamed}, failed {traffic.failed}, cut {traffic.cut}")
+    assert traffic.failed == []
+    assert traffic.cut == []
+    assert traffic.answered > 1000
+    assert traffic.streamed > OPEN_STREAMS
+
+
+@pytest.mark.case(29)
+async def test_the_same_traffic_notices_a_replica_that_is_killed_instead_of_drained(key: str) -> None:
+    traffic = Traffic(URLS, key)
+    running = asyncio.create_task(traffic.run())
+    await asyncio.sleep(3)
+    docker("restart", "--time", "0", "tail-1")
+    await asyncio.sleep(5)
+    traffic.stop()
+    await running
+    assert traffic.cut
+
+
+@pytest.mark.case(33)
+async def test_a_release_that_is_broken_does_not_replace_the_one_that_serves(key: str) -> None:
+    before = containers()
+    traffic = Traffic(URLS, key)
+    running = asyncio.create_task(traffic.run())
+    done = await asyncio.to_thread(deploy, "update", *settings(traffic={"max_body_bytes": -1}), check=False)
+    traffic.stop()
+    await running
+    assert done.returncode != 0
+    assert "max_body_bytes" in done.stdout + done.stderr
+    assert containers() == before
+    assert (traffic.failed, traffic.cut) == ([], [])
