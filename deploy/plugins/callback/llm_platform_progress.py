@@ -120,8 +120,8 @@ class CallbackModule(Default):  # type: ignore[misc]
     # Results
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        self._note(result, result.result)  # before Ansible's own takes the items away
         super().v2_runner_on_ok(result)
-        self._note(result, result.result)
 
     def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
         super().v2_runner_item_on_ok(result)
@@ -129,10 +129,10 @@ class CallbackModule(Default):  # type: ignore[misc]
             self._note_changes(result, result.result)
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
-        super().v2_runner_on_failed(result, ignore_errors=ignore_errors)
         self._note_changes(result, result.result)
         if not ignore_errors:
             self._fail(result)
+        super().v2_runner_on_failed(result, ignore_errors=ignore_errors)
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         super().v2_runner_on_unreachable(result)

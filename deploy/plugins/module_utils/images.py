@@ -118,11 +118,18 @@ def pip_conf(listing: str, *, ca: bool) -> str:
     return "[global]\n" + "".join(f"{option} = {value}\n" for option, value in options.items())
 
 
-def run(command: list[str], *, seconds: float | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str], *, seconds: float | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a command and never raises for its exit code; 127 when it does not exist, 124 past its time."""
     try:
         return subprocess.run(  # noqa: S603 - commands are lists of our own making
-            command, capture_output=True, text=True, timeout=seconds, check=False, env={**os.environ, **environment}
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, **(environment or {})},
         )
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not installed")
@@ -181,7 +188,7 @@ def build(recipe: Recipe, access: PackageAccess) -> tuple[str, str]:
         command += ["--target", recipe.target] if recipe.target else []
         for name, file in access.write_secrets(secrets).items():
             command += ["--secret", f"id={name},src={file}"]
-        built = run([*command, str(context)], **environment)
+        built = run([*command, str(context)], environment=environment)
     made = image_id(reference)
     if built.returncode != 0 or made is None:
         tail = "\n".join((built.stdout + built.stderr).splitlines()[-25:])

@@ -102,7 +102,8 @@ class Host:
             yield "Docker refuses this user: run as root, or add the user to the group docker and log in again"
 
     def disk(self) -> Iterator[str]:
-        for directory in self.wanted.data_directories:
+        filesystems = {nearest(Path(one)).stat().st_dev: one for one in reversed(self.wanted.data_directories)}
+        for directory in filesystems.values():
             free = shutil.disk_usage(nearest(Path(directory))).free // 2**20
             if free < self.wanted.disk_mb:
                 yield (

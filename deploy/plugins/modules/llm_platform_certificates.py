@@ -47,7 +47,7 @@ try:
     from ansible.module_utils.certificates import PUBLIC_MODE, Identity, prepare, write
     from cryptography import x509
 except ImportError:
-    x509 = None
+    x509 = None  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ description:
   - Asks everything at once and fails with every problem and how to mend it. Changes nothing.
 options:
   services: {description: "The catalogue's services of this host.", type: dict, required: true}
+  own_ports: {description: "Further ports -> who listens there.", type: dict, default: {}}
   networks: {description: "Network -> subnet.", type: dict, required: true}
   bridges: {description: "Network -> name of its bridge.", type: dict, required: true}
   disk_mb: {description: Free space needed., type: int, required: true}
@@ -49,6 +50,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "services": {"type": "dict", "required": True},
+            "own_ports": {"type": "dict", "default": {}},
             "networks": {"type": "dict", "required": True},
             "bridges": {"type": "dict", "required": True},
             "disk_mb": {"type": "int", "required": True},
@@ -66,6 +68,7 @@ def main() -> None:
         given["reach"] = []
     services, resources = given.pop("services"), given.pop("resources")
     given["ports"] = {int(port): name for name, one in services.items() for port in one["ports"].values()}
+    given["ports"] |= {int(port): name for port, name in given.pop("own_ports").items()}
     given["cpus"] = {
         name: float({**one["resources"], **resources.get(name, {})}["cpus"]) for name, one in services.items()
     }

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 
 
-class VarsModule(BaseVarsPlugin):
+class VarsModule(BaseVarsPlugin):  # type: ignore[misc]
     """Gives the group ``all`` its variables; hosts and other groups have none here."""
 
     REQUIRES_ENABLED = True

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import grpc
+
 from llm_platform.core.config_file import load
 from llm_platform.rpc.client import open_channel
 
