@@ -10,7 +10,6 @@ import pydantic
 import typing_extensions
 from openai.types.chat import completion_create_params as params
 
-
 _ROLES = {"developer", "system", "user", "assistant", "tool", "function"}
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "ResponseLostError",
     "Target",
     "TooManyConnectionsError",
+    "read_body",
 ]
 
 _FORBIDDEN_IN_VALUES = str.maketrans("", "", "\r\n\0")

@@ -233,6 +233,7 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._requests = 0
         self._head_bytes = 0
+        self._last_read = 0
         self._interim = False
         self._length_known = False
         self._server_keeps: float | None = None
@@ -294,6 +295,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         response.touch()
+        self._last_read = len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -353,7 +355,7 @@ class Connection(asyncio.Protocol):
             if status == _SWITCHING_PROTOCOLS:
                 self._malformed = True
             return
-        if sum(len(name) + len(value) for name, value in response.headers) > _MAX_HEAD_BYTES:
+        if self._last_read > _MAX_HEAD_BYTES and _size(response.headers) > _MAX_HEAD_BYTES:
             self._malformed = True
         if status in {204, 304}:
             self._length_known = True
@@ -375,6 +377,10 @@ class Connection(asyncio.Protocol):
             self._release(self)
         elif self._transport is not None:
             self._transport.close()
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 def _timeout_of(value: bytes) -> float | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import cache
 
-from llm_platform.core import metrics
+from prometheus_client import Counter, Histogram
+
+from llm_platform.core import metrics, tracing
+from llm_platform.core.tracing import GenAI
 from llm_platform.model_proxy import usage
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result
@@ -19,7 +23,7 @@ class Attempt:
     ``exact``. Without one, what was asked and what was produced is ``estimated``.
     """
 
-    __slots__ = ("_began", "_call", "_journal", "_record", "_request", "id")
+    __slots__ = ("_began", "_call", "_journal", "_record", "_request", "_span", "id")
 
     def __init__(self, journal: Journal, call: inference_pb2.Open, request: Prepared, number: int) -> None:
         route = call.route
@@ -28,6 +32,21 @@ class Attempt:
         self._call = call
         self._request = request
         self._began = time.perf_counter()
+        self._span = (
+            tracing.span(
+                f"chat {route.upstream_model}",
+                call.traceparent,
+                "client",
+                {
+                    GenAI.OPERATION: "chat",
+                    GenAI.PROVIDER: route.provider,
+                    GenAI.REQUEST_MODEL: route.upstream_model,
+                    "llm.attempt": self.id,
+                },
+            )
+            if call.traceparent
+            else tracing.UNSAMPLED
+        )
         self._record = ledger_pb2.Outcome(
             attempt_id=self.id,
             reservation_id=route.reservation_id,
@@ -41,7 +60,11 @@ class Attempt:
 
     async def journal(self) -> None:
         """Returns when the attempt is durable and may be made. Raises UNAVAILABLE."""
-        await self._journal.sent(self._record)
+        try:
+            await self._journal.sent(self._record)
+        except BaseException as error:
+            self._span.end(error)
+            raise
 
     def completed(self, answer: Answer) -> inference_pb2.End:
         kind = "exact" if answer.usage is not None else "estimated"
@@ -52,11 +75,13 @@ class Attempt:
     def failed(self, failure: AttemptError, *, final: bool, answer: Answer | None = None) -> None:
         """``answer`` is what had come of it, if anything had."""
         if answer is not None and answer.usage is not None:
-            self._end(failure.result, "exact", answer.usage, failure.status, final=final)
+            self._end(failure.result, "exact", answer.usage, failure.status, final=final, error=failure.error)
         elif failure.charged:
-            self._end(failure.result, "estimated", self._estimate(answer), failure.status, final=final)
+            self._end(
+                failure.result, "estimated", self._estimate(answer), failure.status, final=final, error=failure.error
+            )
         else:
-            self._end(failure.result, "exact", common_pb2.Usage(), failure.status, final=final)
+            self._end(failure.result, "exact", common_pb2.Usage(), failure.status, final=final, error=failure.error)
 
     def cancelled(self, answer: Answer | None = None) -> None:
         """The caller left. What the provider produced until then is paid."""
@@ -80,7 +105,16 @@ class Attempt:
             self._call.max_output_tokens,
         )
 
-    def _end(self, result: Result, kind: str, counted: common_pb2.Usage, status: int, *, final: bool) -> None:
+    def _end(
+        self,
+        result: Result,
+        kind: str,
+        counted: common_pb2.Usage,
+        status: int,
+        *,
+        final: bool,
+        error: Exception | None = None,
+    ) -> None:
         record = self._record
         record.kind = kind
         record.result = result.value
@@ -88,14 +122,33 @@ class Attempt:
         record.final = final
         record.usage.CopyFrom(counted)
         self._journal.outcome(record)
-        observe(record, time.perf_counter() - self._began)
+        _observe(record, time.perf_counter() - self._began)
+        self._span.set(GenAI.INPUT_TOKENS, counted.input_tokens)
+        self._span.set(GenAI.OUTPUT_TOKENS, counted.output_tokens)
+        self._span.set("llm.result", result.value)
+        self._span.end(error)
 
 
-def observe(record: ledger_pb2.Outcome, seconds: float) -> None:
-    """Counts an attempt that has ended."""
-    metrics.provider_requests.labels(record.provider, str(record.status)).inc()
-    metrics.provider_duration.labels(record.provider).observe(seconds)
+def _observe(record: ledger_pb2.Outcome, seconds: float) -> None:
+    _requests(record.provider, record.status).inc()
+    _duration(record.provider).observe(seconds)
     model = metrics.model_label(record.model)
-    for kind, count in (("input", record.usage.input_tokens), ("output", record.usage.output_tokens)):
-        if count:
-            metrics.tokens.labels(record.provider, model, kind, record.kind).inc(count)
+    if record.usage.input_tokens:
+        _tokens(record.provider, model, "input", record.kind).inc(record.usage.input_tokens)
+    if record.usage.output_tokens:
+        _tokens(record.provider, model, "output", record.kind).inc(record.usage.output_tokens)
+
+
+@cache  # providers and statuses are few
+def _requests(provider: str, status: int) -> Counter:
+    return metrics.provider_requests.labels(provider, str(status))
+
+
+@cache
+def _duration(provider: str) -> Histogram:
+    return metrics.provider_duration.labels(provider)
+
+
+@cache  # the model's label is bounded
+def _tokens(provider: str, model: str, kind: str, certainty: str) -> Counter:
+    return metrics.tokens.labels(provider, model, kind, certainty)

@@ -16,11 +16,13 @@ import asyncio
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_platform.core import metrics
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.core.logging import get_logger
@@ -58,6 +60,8 @@ class Journal:
         self.directory = directory
         self.on_outcome: Callable[[], None] = _nobody
         """Called after each outcome; the outbox waits for it."""
+        self.backlog = 0
+        """Outcomes written by this process that billing has not acknowledged."""
         self._lock = lock
         self._segment_bytes = segment_bytes
         self._number = 0
@@ -149,6 +153,7 @@ class Journal:
         """Written when it returns: the death of this process does not lose it."""
         self._append(Kind.OUTCOME, record.SerializeToString())
         self._account(record)
+        self.backlog += 1
         self.on_outcome()
 
     def problem(self) -> str | None:
@@ -305,6 +310,7 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         finished, self._to_close = self._to_close, []
         loop = asyncio.get_running_loop()
+        metrics.journal_batch_size.observe(len(waiting))
         work = self._thread.submit(_sync_all, self._descriptor, finished)
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._synced, done, waiting))
 
@@ -395,8 +401,10 @@ def _nobody() -> None:
 
 
 def _sync_all(descriptor: int, finished: list[int]) -> None:
+    began = time.perf_counter()
     for each in (*finished, descriptor):
         os.fdatasync(each)
+    metrics.journal_fsync.observe(time.perf_counter() - began)
     for each in finished:
         os.close(each)
 

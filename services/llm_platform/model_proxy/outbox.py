@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_platform.billing.interfaces import Ledger
+from llm_platform.core import metrics
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.model_proxy.journal import Journal
@@ -58,6 +59,9 @@ class Outbox:
                 await self._deliver(outcomes)
                 count += len(outcomes)
                 self._position = position
+                self._journal.backlog -= len(outcomes)
+                metrics.outcomes_delivered.labels("acknowledged").inc(len(outcomes))
+                metrics.journal_backlog.set(max(self._journal.backlog, 0))
                 self._journal.acknowledge(position)
             if len(outcomes) < _BATCH:
                 return count
@@ -88,6 +92,7 @@ class Outbox:
                 self._failed(error)
             else:
                 self.failing_since = None
+                metrics.journal_oldest.set(0)
                 return
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -100,11 +105,16 @@ class Outbox:
             await self._deliver(outcomes[middle:])
             return
         await asyncio.to_thread(_set_aside, self._journal.directory.parent / "refused.journal", outcomes[0])
+        metrics.outcomes_delivered.labels("refused").inc()
         _log.error("billing refuses an outcome; it was set aside", attempt=outcomes[0].attempt_id, reason=error.message)
 
     def _failed(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        metrics.outcomes_delivered.labels("failed").inc()
+        metrics.journal_backlog.set(max(self._journal.backlog, 0))
+        metrics.journal_oldest.set(now - (self.failing_since or now))
         if self.failing_since is None:
-            self.failing_since = asyncio.get_running_loop().time()
+            self.failing_since = now
             _log.warning("billing takes no outcomes; they wait on disk", reason=str(error))
 
 
