@@ -102,7 +102,6 @@ class Traffic(_Section):
     max_concurrent_requests: int = Field(100, gt=0)
     max_body_bytes: int = Field(32 * 1024 * 1024, gt=0)
     request_timeout: int = Field(30_000, gt=0, description="Milliseconds to the first byte and of silence.")
-    health_check_interval: int = Field(30_000, gt=0, description="Milliseconds between checks of idle providers.")
     stream_max_seconds: int = Field(600, gt=0)
     drain_seconds: int = Field(600, ge=0, description="How long a stopping service waits for open requests.")
     default_output_tokens: int = Field(4096, gt=0, description="Reserved when a call names no max_tokens.")

@@ -27,7 +27,6 @@ VARIABLES = (
     Variable("MAX_CONCURRENT_REQUESTS", ("traffic", "max_concurrent_requests")),
     Variable("REQUEST_TIMEOUT", ("traffic", "request_timeout")),
     Variable("STREAM_MAX_SECONDS", ("traffic", "stream_max_seconds")),
-    Variable("HEALTH_CHECK_INTERVAL_MS", ("traffic", "health_check_interval")),
     Variable("DATABASE_URL", ("stores", "accounts_url")),
     Variable("DATABASE_URL", ("stores", "ledger_url")),
     Variable("OTEL_ENABLED", ("telemetry", "enabled")),
@@ -38,6 +37,7 @@ VARIABLES = (
 
 # Understood, and of no effect until the part named here is there.
 LATER = {
+    "HEALTH_CHECK_INTERVAL_MS": "a provider's health is what its last calls say",
     "REDIS_URL": "limits are kept in the memory of rate-limiter",
     "VAULT_ADDR": "secrets are kept in the embedded encrypted store",
     "VAULT_ROLE_ID": "secrets are kept in the embedded encrypted store",

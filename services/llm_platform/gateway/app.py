@@ -41,7 +41,8 @@ async def open_gateway(
         routes = shared_routes(entry, health)
         routes.add("GET", "/config", entry.only_admin(ConfigView(config)))
         routes.add("GET", "/health/providers", ProvidersView(providers))
-        filters = [Cors(config.security.cors_origins)] if config.security.cors_origins else []
+        security = config.security
+        filters = [Cors(security.cors_origins)] if security.cors_enabled and security.cors_origins else []
         observation = GatewayObservation(NAME, name_provider=config.logging.include_provider_info)
         async with serving(HttpServer(config, routes, OpenAI(), observation, filters)) as server:
             yield server

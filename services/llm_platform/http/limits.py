@@ -60,6 +60,7 @@ class RateLimits:
 
     def __init__(self, config: Config, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._enabled = config.security.rate_limiting_enabled
         self._ttl = config.traffic.stream_max_seconds + LEASE_MARGIN_SECONDS
         traffic = config.traffic
         self._defaults = common_pb2.Limits(
@@ -75,10 +76,12 @@ class RateLimits:
     async def acquire(
         self, principal: common_pb2.Principal, request_id: str, tokens: int, headers: CIMultiDict[str]
     ) -> Lease | None:
-        """Takes a lease and writes the ``x-ratelimit-*`` headers; None for a key without limits.
+        """Takes a lease and writes the ``x-ratelimit-*`` headers; None where no limit holds.
 
         ``tokens`` is the estimate to hold. Raises ``PlatformError`` RATE_LIMITED.
         """
+        if not self._enabled:
+            return None
         limits = self._limits_of(principal)
         if not (limits.requests_per_minute or limits.tokens_per_minute or limits.concurrency):
             return None

@@ -201,7 +201,6 @@ class TestEnvironment:
             ("MAX_CONCURRENT_REQUESTS", "7", "traffic", "max_concurrent_requests", 7),
             ("REQUEST_TIMEOUT", "1500", "traffic", "request_timeout", 1500),
             ("STREAM_MAX_SECONDS", "60", "traffic", "drain_seconds", 60),
-            ("HEALTH_CHECK_INTERVAL_MS", "100", "traffic", "health_check_interval", 100),
             ("SERVICE_NAME", "x", "service", "name", "x"),
             ("SERVICE_VERSION", "1.2.3", "service", "version", "1.2.3"),
             ("PLATFORM_ENV", "prod", "service", "environment", "prod"),

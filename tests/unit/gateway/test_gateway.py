@@ -131,3 +131,10 @@ async def test_replies_and_errors_are_readable_for_allowed_origins_only(settings
             other = await client.post("/v1/chat/completions", json=body, headers={"origin": "https://evil.example"})
             assert "access-control-allow-origin" not in other.headers
             assert other.headers["vary"] == "Origin"
+
+
+async def test_cors_can_be_switched_off(tmp_path: object) -> None:
+    off = config(**SECTIONS | {"security": {"cors_origins": ["https://app.example"], "cors_enabled": False}})
+    async with gateway(off, tmp_path, ProviderStates()) as client:
+        reply = await client.get("/v1/models", headers={"origin": "https://app.example"})
+        assert "access-control-allow-origin" not in reply.headers

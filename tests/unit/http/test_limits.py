@@ -43,6 +43,13 @@ async def test_a_key_without_limits_asks_nobody() -> None:
     assert not limiter.asked
 
 
+async def test_no_limit_holds_when_they_are_switched_off() -> None:
+    limiter = Limiter()
+    settings = config(security={"rate_limiting_enabled": False})
+    assert await acquire(RateLimits(settings, limiter), principal(requests_per_minute=1)) is None
+    assert not limiter.asked
+
+
 async def test_a_keys_own_limits_come_before_the_configured_ones() -> None:
     limiter = Limiter()
     settings = config(
