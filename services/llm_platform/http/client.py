@@ -17,9 +17,11 @@ whether the answer began. So this one is small, and strict in what it takes:
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -114,16 +116,20 @@ class HttpClient:
         *,
         first_byte: float,
         silence: float,
+        on_sent: Callable[[], None] | None = None,
     ) -> Response:
         """Sends one request and returns when the response's head is here; its body is then iterated.
 
         ``first_byte`` bounds the time from the write to the end of the head, ``silence`` every gap after it
         (seconds).
+        ``on_sent`` is called as the request is written: from then on the server may have it.
         Raises ``ConnectError`` (nothing was sent) or ``ResponseLostError``. Cancelling closes the connection.
         """
         head = b"%b%bcontent-length: %d\r\n\r\n" % (target.prefix, header_lines(headers), len(body))
         connection = self._take_idle(target.origin) or await self._connect(target.origin)
         response = connection.send(head, body, first_byte, silence)
+        if on_sent is not None:
+            on_sent()
         try:
             await response.wait_for_head()
         except BaseException:
@@ -180,8 +186,10 @@ class HttpClient:
             raise ConnectError(f"no connection within {self._connect_timeout:g} s") from error
         except ssl.SSLError as error:
             raise ConnectError(f"TLS failed: {error.reason or 'handshake failed'}") from error
-        except OSError as error:
-            raise ConnectError(error.strerror or type(error).__name__) from error
+        except socket.gaierror as error:
+            raise ConnectError("its name cannot be resolved") from error
+        except OSError as error:  # its own text may hold the address
+            raise ConnectError(os.strerror(error.errno) if error.errno else type(error).__name__) from error
         finally:
             self._connecting[origin] -= 1
         if self._closed:

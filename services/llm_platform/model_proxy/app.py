@@ -22,8 +22,9 @@ from llm_platform.model_proxy.keys import ProviderKeys
 from llm_platform.model_proxy.openai_compatible import OpenAICompatible
 from llm_platform.model_proxy.outbox import Outbox, adopt_orphans
 from llm_platform.model_proxy.provider import Provider
+from llm_platform.model_proxy.providers import ProvidersService, Serving
 from llm_platform.model_proxy.retry import RetryPolicy
-from llm_platform.model_proxy.service import ModelProxyService, ProvidersService, Serving
+from llm_platform.model_proxy.service import ModelProxyService
 from llm_platform.secrets_service.interfaces import SECRETS, Secrets
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ModelProxy:
 async def open_model_proxy(config: Config, secrets: Secrets, ledger: Ledger) -> AsyncIterator[ModelProxy]:
     """The real object: providers, the journal of attempts and its delivery to billing."""
     root = config.service.data_dir / "journal"
-    keys = ProviderKeys(secrets, config.providers.items())
+    keys = ProviderKeys(secrets, [each for each in config.providers.items() if each[1].type != "echo"])
     client = HttpClient()
     providers = _providers(config, keys, client)
     journal = await _journal(root)

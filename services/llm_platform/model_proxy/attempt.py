@@ -23,14 +23,23 @@ class Attempt:
     ``exact``. Without one, what was asked and what was produced is ``estimated``.
     """
 
-    __slots__ = ("_began", "_call", "_journal", "_record", "_request", "_span", "id")
+    __slots__ = ("_after", "_began", "_body_bytes", "_call", "_journal", "_record", "_span", "id")
 
-    def __init__(self, journal: Journal, call: inference_pb2.Open, request: Prepared, number: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        call: inference_pb2.Open,
+        request: Prepared,
+        number: int,
+        after: Attempt | None = None,
+    ) -> None:
+        """``after`` is the attempt that failed before this one."""
         route = call.route
         self.id = f"{route.reservation_id}-{number}"
         self._journal = journal
         self._call = call
-        self._request = request
+        self._body_bytes = len(request.body)  # the body itself is not kept: a stream may outlive it for long
+        self._after = after
         self._began = time.perf_counter()
         self._span = (
             tracing.span(
@@ -60,9 +69,12 @@ class Attempt:
 
     async def journal(self) -> None:
         """Returns when the attempt is durable and may be made. Raises UNAVAILABLE."""
+        after, self._after = self._after, None
         try:
             await self._journal.sent(self._record)
         except BaseException as error:
+            if after is not None:
+                after.close()
             self._span.end(error)
             raise
 
@@ -83,11 +95,13 @@ class Attempt:
         else:
             self._end(failure.result, "exact", common_pb2.Usage(), failure.status, final=final, error=failure.error)
 
-    def cancelled(self, answer: Answer | None = None) -> None:
-        """The caller left. What the provider produced until then is paid."""
+    def cancelled(self, answer: Answer | None = None, *, left: bool = True) -> None:
+        """The caller left. What the provider produced until then is paid; nothing, if the request never ``left``."""
         status = answer.status if answer is not None else 0
         if answer is not None and answer.usage is not None:
             self._end(Result.CANCELLED, "exact", answer.usage, status, final=True)
+        elif not left:
+            self._end(Result.CANCELLED, "exact", common_pb2.Usage(), 0, final=True)
         else:
             self._end(Result.CANCELLED, "estimated", self._estimate(answer), status, final=True)
 
@@ -99,7 +113,7 @@ class Attempt:
 
     def _estimate(self, answer: Answer | None) -> common_pb2.Usage:
         return usage.estimate(
-            len(self._request.body),
+            self._body_bytes,
             self._call.prompt_tokens_bound,
             answer.output_bytes if answer is not None else 0,
             self._call.max_output_tokens,

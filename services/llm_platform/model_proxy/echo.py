@@ -24,7 +24,7 @@ import msgspec
 from llm_platform.core import config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.model_proxy.openai_compatible import BufferedAnswer
-from llm_platform.model_proxy.provider import Answer, AttemptError, Patience, Prepared
+from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Sending
 from llm_platform.proto import common_pb2, inference_pb2
 
 _TOKEN = re.compile(r"\s*\S{1,12}|\s+\Z")
@@ -104,7 +104,8 @@ class Echo:
     def prepare(self, call: inference_pb2.Open, body: bytes) -> Prepared:
         return Prepared(body, call.stream, call.usage_wanted, call.route.upstream_model)
 
-    async def send(self, request: Prepared, attempt_id: str, patience: Patience) -> Answer:  # noqa: ARG002
+    async def send(self, request: Prepared, sending: Sending) -> Answer:
+        sending.has_left()
         said = _say(request)
         if request.stream:
             return _EchoedStream(said, request.usage_wanted)

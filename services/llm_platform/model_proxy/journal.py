@@ -13,7 +13,6 @@ see ``Journal.adopt``.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 import time
@@ -93,7 +92,7 @@ class Journal:
         name = new_id("jrn")
         unfinished = root / f".{name}"
         unfinished.mkdir(mode=0o700)
-        lock = _lock(unfinished)
+        lock = records.lock(unfinished)
         if lock is None:
             raise OSError(f"{unfinished} is locked by another process")
         directory = unfinished.rename(root / name)  # seen by others only now that it is locked
@@ -113,7 +112,7 @@ class Journal:
         Every reservation in it comes to an end: an attempt without an outcome was open when the process died, and
         becomes ``uncertain`` and ``lost``; one whose last attempt was to be followed by another is closed with it.
         """
-        lock = _lock(directory)
+        lock = records.lock(directory)
         if lock is None:
             return None
         journal = cls(directory, lock, segment_bytes)
@@ -407,20 +406,3 @@ def _sync_all(descriptor: int, finished: list[int]) -> None:
     metrics.journal_fsync.observe(time.perf_counter() - began)
     for each in finished:
         os.close(each)
-
-
-def _lock(directory: Path) -> int | None:
-    """Locks a journal's directory; None if a living process owns it, or it is gone."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        still_there = directory.stat().st_ino == os.fstat(descriptor).st_ino
-    except (BlockingIOError, FileNotFoundError):
-        still_there = False
-    if still_there:
-        return descriptor
-    os.close(descriptor)
-    return None

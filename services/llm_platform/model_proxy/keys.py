@@ -94,6 +94,7 @@ class ProviderKeys:
                     _log.info("a provider's key has changed", path=info.path, version=info.current_version)
         finally:
             change.cancel()
+            await asyncio.gather(change, return_exceptions=True)
 
     async def _fetch(self, key: ProviderKey) -> None:
         try:

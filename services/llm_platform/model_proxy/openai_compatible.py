@@ -24,7 +24,7 @@ from llm_platform.http.client import read_body as read_whole
 from llm_platform.http.sse import EventSplitter, EventTooLargeError, data_of, events
 from llm_platform.model_proxy import refusals, usage
 from llm_platform.model_proxy.keys import ProviderKey
-from llm_platform.model_proxy.provider import Answer, AttemptError, Patience, Prepared, Result
+from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result, Sending
 from llm_platform.proto import common_pb2, inference_pb2
 
 _LARGEST_REPLY = 64 * 1024 * 1024
@@ -79,14 +79,19 @@ class OpenAICompatible:
             fields["stream_options"] = _asking_for_usage(fields.get("stream_options"))
         return Prepared(_encode(fields), call.stream, call.usage_wanted, call.route.upstream_model)
 
-    async def send(self, request: Prepared, attempt_id: str, patience: Patience) -> Answer:
+    async def send(self, request: Prepared, sending: Sending) -> Answer:
         key = self._key.current
-        headers = [("x-client-request-id", attempt_id)]
+        headers = [("x-client-request-id", sending.attempt_id)]
         if key:
             headers.append(("authorization", f"Bearer {key.reveal()}"))
         try:
             response = await self._client.request(
-                self._target, headers, request.body, first_byte=patience.first_byte, silence=patience.silence
+                self._target,
+                headers,
+                request.body,
+                first_byte=sending.first_byte,
+                silence=sending.silence,
+                on_sent=sending.has_left,
             )
         except ConnectError as error:
             raise self._unreachable(error) from None

@@ -129,7 +129,7 @@ async def adopt_orphans(root: Path, ledger: Ledger) -> None:
 async def _adopt(directory: Path, ledger: Ledger) -> None:
     try:
         journal = await Journal.adopt(directory)
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - what one journal holds must not stop the service
         _log.error("a journal cannot be adopted", journal=directory.name, reason=str(error))
         return
     if journal is None:

@@ -33,12 +33,20 @@ class Prepared:
     """The provider's name of the model."""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long an attempt may take to its first byte, and be silent after it. Seconds."""
+@dataclass
+class Sending:
+    """One attempt as it is made."""
 
+    attempt_id: str
     first_byte: float
+    """Seconds it may take to its first byte."""
     silence: float
+    """Seconds it may be silent after that."""
+    left: bool = False
+    """The request is on its way: the provider may work on it, and charge."""
+
+    def has_left(self) -> None:
+        self.left = True
 
 
 class Answer(Protocol):
@@ -79,7 +87,7 @@ class Provider(Protocol):
         """Raises ``PlatformError`` for a request that cannot be sent."""
         ...
 
-    async def send(self, request: Prepared, attempt_id: str, patience: Patience) -> Answer:
+    async def send(self, request: Prepared, sending: Sending) -> Answer:
         """Makes the provider call. Returns once the first part of the answer is here. Raises ``AttemptError``."""
         ...
 

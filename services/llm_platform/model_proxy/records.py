@@ -9,6 +9,7 @@ counts, what is after it never does.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 import zlib
@@ -130,6 +131,23 @@ def open_segment(directory: Path, number: int) -> int:
         os.close(descriptor)
         raise TornRecordError(0)
     return descriptor
+
+
+def lock(directory: Path) -> int | None:
+    """Locks a journal's directory; None if a living process owns it, or it is gone."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        still_there = directory.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        still_there = False
+    if still_there:
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _sync_directory(directory: Path) -> None:

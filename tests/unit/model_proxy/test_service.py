@@ -10,6 +10,7 @@ import pytest
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.model_proxy.app import ModelProxy
+from llm_platform.model_proxy.journal import Journal
 from llm_platform.proto import common_pb2, ledger_pb2
 from tests.simulator import Simulator
 from tests.unit.model_proxy.parts import MemoryLedger, call_of, opened, read, request, until
@@ -175,6 +176,48 @@ async def test_a_caller_who_leaves_before_the_first_byte_ends_the_provider_call(
     [served] = simulator.record.calls
     assert served.client_gone
     assert served.completion_tokens == 8  # it goes on and charges, as providers do
+
+
+@pytest.mark.case(8)
+async def test_a_caller_who_leaves_before_anything_was_sent_pays_nothing(
+    tmp_path: Path, ledger: MemoryLedger, simulator: Simulator
+) -> None:
+    connected = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()  # the greeting of TLS, which stays unanswered
+        writer.close()
+
+    listener = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    async with opened(tmp_path, ledger, simulator, base_url=url) as proxy:
+        call = call_of()
+        opening = asyncio.ensure_future(proxy.inference.open(call, request()))
+        await connected.wait()
+        opening.cancel()
+        [outcome] = await ledger.closing(call.route.reservation_id)
+    listener.close()
+    assert summary([outcome]) == [("cancelled", "exact", 0, True)]
+    assert outcome.usage == common_pb2.Usage()
+
+
+async def test_a_retry_that_cannot_be_journaled_is_not_made_and_the_reservation_is_closed(
+    proxy: ModelProxy, ledger: MemoryLedger, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = call_of("gpt-test+fail=1+retry_after_ms=300")
+    opening = asyncio.ensure_future(proxy.inference.open(call, request()))
+    await until(lambda: f"{call.route.reservation_id}-1" in ledger.outcomes)
+
+    def no_room(self: Journal, size: int, promise: int) -> None:
+        raise PlatformError(Code.UNAVAILABLE, "The call cannot be journaled: no space.")
+
+    monkeypatch.setattr(Journal, "_make_room", no_room)
+    with pytest.raises(PlatformError) as refused:
+        await opening
+    assert refused.value.code is Code.UNAVAILABLE
+    await ledger.closing(call.route.reservation_id)
+    assert len(simulator.record.calls) == 1
 
 
 @pytest.mark.case(8)
