@@ -15,17 +15,16 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_platform.core import metrics
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.core.logging import get_logger
 from llm_platform.model_proxy import records
+from llm_platform.model_proxy.group_sync import GroupSync
 from llm_platform.model_proxy.records import Kind, Position, TornRecordError
 from llm_platform.proto import common_pb2, ledger_pb2
 
@@ -74,11 +73,8 @@ class Journal:
         self._unsettled: dict[str, _Unsettled] = {}
         self._promised = 0
         self._acknowledged = _FIRST
-        self._waiting: list[asyncio.Future[None]] = []
-        self._sync_scheduled = False
-        self._syncing = False
-        self._to_close: list[int] = []
         self._thread = ThreadPoolExecutor(1, "journal")
+        self._group = GroupSync(self._thread, lambda: self._descriptor, self._not_durable)
         self._reading: tuple[int, int] | None = None
 
     @classmethod
@@ -143,7 +139,7 @@ class Journal:
             unsettled.last, unsettled.open = record, True
         self._promised += promise
         try:
-            await self._durable()
+            await self._group.durable()
         except BaseException:
             self._withdraw(record)
             raise
@@ -268,7 +264,7 @@ class Journal:
         self._number, self._offset = number, len(records.MAGIC)
 
     def _roll(self, descriptor: int) -> None:
-        self._to_close.append(self._descriptor)
+        self._group.retire(self._descriptor)
         self._descriptor, self._next, self._suspect = descriptor, None, False
         self._number += 1
         self._offset = len(records.MAGIC)
@@ -291,47 +287,11 @@ class Journal:
         self._problem = f"no new segment: {error.strerror if isinstance(error, OSError) else error}"
         _log.error("the journal cannot grow", reason=self._problem)
 
-    # Group fdatasync
-
-    async def _durable(self) -> None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(future)
-        if not self._syncing and not self._sync_scheduled:
-            self._sync_scheduled = True
-            loop.call_soon(self._sync)
-        await future
-
-    def _sync(self) -> None:
-        """One fdatasync for everyone who waits; whoever comes meanwhile shares the next."""
-        self._sync_scheduled = False
-        self._syncing = True
-        waiting, self._waiting = self._waiting, []
-        finished, self._to_close = self._to_close, []
-        loop = asyncio.get_running_loop()
-        metrics.journal_batch_size.observe(len(waiting))
-        work = self._thread.submit(_sync_all, self._descriptor, finished)
-        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._synced, done, waiting))
-
-    def _synced(self, done: Future[None], waiting: list[asyncio.Future[None]]) -> None:
-        self._syncing = False
-        error = done.exception()
-        if error is not None:
-            # After a failed fsync the kernel may have dropped the pages: this segment is not written to again.
-            self._suspect = True
-            self._problem = f"writing to disk failed: {error.strerror if isinstance(error, OSError) else error}"
-            _log.error("the journal is not durable", reason=self._problem)
-            self._prepare_next()
-        for future in waiting:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                reason = f"The call cannot be journaled: {self._problem}."
-                future.set_exception(PlatformError(Code.UNAVAILABLE, reason, retry_after=1))
-        if self._waiting:
-            self._sync()
+    def _not_durable(self, error: BaseException) -> None:
+        self._suspect = True
+        self._problem = f"writing to disk failed: {error.strerror if isinstance(error, OSError) else error}"
+        _log.error("the journal is not durable", reason=self._problem)
+        self._prepare_next()
 
     # Recovery
 
@@ -387,22 +347,14 @@ class Journal:
 
     def _close_files(self) -> None:
         self._thread.shutdown(wait=False)
-        descriptors = [self._descriptor, self._next, self._reading[1] if self._reading else None, *self._to_close]
+        self._group.close()
+        descriptors = [self._descriptor, self._next, self._reading[1] if self._reading else None]
         for descriptor in descriptors:
             if descriptor is not None and descriptor >= 0:
                 os.close(descriptor)
-        self._descriptor, self._next, self._reading, self._to_close = -1, None, None, []
+        self._descriptor, self._next, self._reading = -1, None, None
         os.close(self._lock)
 
 
 def _nobody() -> None:
     """No outbox is attached."""
-
-
-def _sync_all(descriptor: int, finished: list[int]) -> None:
-    began = time.perf_counter()
-    for each in (*finished, descriptor):
-        os.fdatasync(each)
-    metrics.journal_fsync.observe(time.perf_counter() - began)
-    for each in finished:
-        os.close(each)

@@ -21,6 +21,8 @@ from llm_platform.http.client import (
 )
 from tests.unit.http.raw_server import HELLO, Peer, Script, Server, answering, serving, until
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the:pytest.PytestDeprecationWarning")
+
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
