@@ -130,7 +130,7 @@ class Fleet:
             holder.close()
 
     def _configure(self, service: str, replica: str) -> None:
-        listen = {listener: self._ports[replica, listener] for listener in self.catalog.service(service).ports}
+        listen = {str(listener): self._ports[replica, listener] for listener in self.catalog.service(service).ports}
         config = self._write(replica, self._configuration(service, replica, listen))
         self.processes[replica] = ServiceProcess(service, replica, config, listen["http"], self.directory)
 
