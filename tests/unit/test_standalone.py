@@ -165,7 +165,11 @@ def test_a_key_revoked_by_the_command_line_stops_within_the_stated_time(platform
 def test_a_stop_finishes_open_requests_and_the_next_start_knows_everything(tmp_path: Path) -> None:
     first = Platform(tmp_path)
     answers: list[tuple[int, str]] = []
-    slow = {"model": "echo", "messages": [{"role": "user", "content": "[[tokens=20]][[delay_ms=50]] words"}], "stream": True}
+    slow = {
+        "model": "echo",
+        "messages": [{"role": "user", "content": "[[tokens=20]][[delay_ms=50]] words"}],
+        "stream": True,
+    }
     asking = threading.Thread(target=lambda: answers.append(first.ask("/v1/chat/completions", slow)))
     asking.start()
     while not answers and not first.ask("/metrics")[1].count('llm_requests_open{service="model-proxy"} 1.0'):
