@@ -38,10 +38,10 @@ format: setup ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: lint
-lint: setup ## ruff, yamllint, ansible-lint, generated code and the catalogue
+lint: setup ## ruff, yamllint, ansible-lint, generated code, and a test for every known failure
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/yamllint --strict .
-	@tests/checks/generated-code
+	@tests/checks/generated-code && tests/checks/cases
 	@$(BIN)/ansible-lint --offline --profile production --quiet
 
 .PHONY: types
