@@ -90,7 +90,10 @@ class Batcher(Generic[Item, Result]):
         while self._tasks or self._waiting:
             if not self._tasks:
                 self._start()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            sent = list(self._tasks)
+            await asyncio.gather(*sent, return_exceptions=True)
+            # Their callbacks may not have run yet: a wait for what is done does not always yield.
+            self._tasks.difference_update(sent)
 
 
 def _shared(error: BaseException) -> Exception:
