@@ -102,6 +102,7 @@ async def test_every_provider_call_has_exactly_one_entry_after_kills_of_every_se
             },
             # Short, so that what a killed head had reserved without using it expires within the test.
             "traffic": {"stream_max_seconds": 10, "request_timeout": 8000},
+            "billing": {"hold_margin_seconds": 15},
         }
         fleet = await asyncio.to_thread(Fleet(tmp_path, settings=settings).__enter__)
         try:

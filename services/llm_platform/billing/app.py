@@ -23,8 +23,6 @@ LOCK_PATIENCE_MS = 2_000
 """How long a transaction waits for another process's. With one repetition (service.py) this stays below the
 deadline of the callers (rpc/client.py), so that they learn the reason."""
 _MIGRATIONS = "llm_platform.billing.migrations"
-_HOLD_MARGIN_SECONDS = 120
-"""Beyond the longest stream: retries before the first byte, and the delivery of the outcome."""
 
 
 @asynccontextmanager
@@ -40,7 +38,7 @@ async def open_ledger(
     pricing = Pricing(
         PriceBook(config, catalogue, clock=clock),
         unknown_is_free=billing.unknown_price == "free",
-        hold_seconds=config.traffic.stream_max_seconds + _HOLD_MARGIN_SECONDS,
+        hold_seconds=config.traffic.stream_max_seconds + config.billing.hold_margin_seconds,
     )
     rules = Rules(Fraction(str(billing.uncertain_share)), billing.strict_budgets)
     async with (

@@ -121,6 +121,9 @@ class Billing(_Section):
     uncertain_share: float = Field(
         1.0, ge=0, le=1, description="Share of the reservation charged for a call whose outcome is unknown."
     )
+    hold_margin_seconds: int = Field(
+        120, ge=1, description="A reservation whose call left no trace is freed this long after the longest stream."
+    )
     strict_budgets: bool = Field(False, description="Refuse calls without max_tokens when the key has a budget.")
 
 
