@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-COLUMNS = ("replica", "host", "wanted", "state", "ready", "release", "since")
+COLUMNS = ("replica", "host", "wanted", "running", "healthy", "release", "since")
 
 
 def rows(status: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def main() -> int:
     given = parser.parse_args()
     found = rows(json.loads(given.status.read_text()))
     print(json.dumps(found, indent=2) if given.format == "json" else table(found))
-    return 0 if all(row["ready"] for row in found if row["wanted"]) else 1
+    return 0 if all(row["healthy"] for row in found if row["wanted"]) else 1
 
 
 if __name__ == "__main__":

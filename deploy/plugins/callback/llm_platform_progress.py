@@ -185,13 +185,13 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def _summary(self) -> str:
         seconds = f"{time.monotonic() - self._started:.0f} s"
-        log = C.DEFAULT_LOG_PATH
+        log = f"; the log is {C.DEFAULT_LOG_PATH}" if C.DEFAULT_LOG_PATH else ""
         if self._errors:
-            return f"\nstopped after {seconds}. The whole output is in {log}"
+            return f"\nstopped after {seconds}{log}"
         if not self._changed:
             return f"nothing {PLAN[self._checking]} ({seconds})"
         plural = "s" if self._changed > 1 else ""
-        return f"{self._changed} step{plural} {PLAN[self._checking]} something ({seconds}); the log is {log}"
+        return f"{self._changed} step{plural} {PLAN[self._checking]} something ({seconds}){log}"
 
     def _show(self, line: str, color: str | None = None) -> None:
         self._screen.display(line, color=color, screen_only=True)

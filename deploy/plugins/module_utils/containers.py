@@ -37,14 +37,15 @@ class ReplicaStatus:
     replica: str
     wanted: bool
     state: str
-    ready: bool
+    """As Docker names it; ``missing`` when there is no container."""
+    healthy: bool
     reason: str
-    """Why it is not ready; empty when it is."""
+    """Why it is not healthy; empty when it is."""
     release: str
     since: str
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "running": self.state == "running"}
 
 
 def containers() -> list[Container]:

@@ -22,7 +22,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-replicas: {description: "Each replica: wanted, state, ready, release, since.", type: list, returned: always}
+replicas: {description: "Each replica: wanted, running, healthy, release, since.", type: list, returned: always}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -43,7 +43,7 @@ def main() -> None:
     except OSError as error:
         module.fail_json(msg=f"Docker does not answer ({error}): start it, or deploy.", replicas=[])
     replicas = [one.as_dict() for one in found]
-    unready = [f"{one.replica} is not ready: {one.reason}" for one in found if one.wanted and not one.ready]
+    unready = [f"{one.replica} is not ready: {one.reason}" for one in found if one.wanted and not one.healthy]
     if unready and module.params["all_ready"]:
         module.fail_json(msg="".join(f"\n  - {line}" for line in unready), replicas=replicas)
     module.exit_json(changed=False, replicas=replicas)
