@@ -76,7 +76,7 @@ class RateLimits:
     async def acquire(
         self, principal: common_pb2.Principal, request_id: str, tokens: int, headers: CIMultiDict[str]
     ) -> Lease | None:
-        """Takes a lease and writes the ``x-ratelimit-*`` headers; None where no limit holds.
+        """Takes a lease and writes the ``x-ratelimit-*`` headers; None where nothing is to be given back.
 
         ``tokens`` is the estimate to hold. Raises ``PlatformError`` RATE_LIMITED.
         """
@@ -101,6 +101,8 @@ class RateLimits:
                 f"This key made {_REASONS.get(reply.denied_by, 'too many requests')}. Wait, then try again.",
                 retry_after=reply.retry_after_ms / 1000,
             )
+        if not (limits.tokens_per_minute or limits.concurrency):
+            return None  # requests are counted once: there is nothing to give back
         return Lease(limiter_pb2.Finish(lease_id=request_id, subject=subject, tokens=tokens), self._finish)
 
     def degraded(self) -> str | None:

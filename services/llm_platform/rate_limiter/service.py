@@ -105,8 +105,9 @@ class MemoryLimiter:
         else:
             reply.allowed = True
             subject.requests_tat, subject.tokens_tat = requests_tat, tokens_tat
-            ttl_ns = item.ttl_seconds * _NS_PER_S or self._default_ttl_ns
-            subject.hold(item.lease_id, Lease(now + ttl_ns, tokens_ns, token_limit))
+            if token_limit or concurrency:  # requests alone need no Finish
+                ttl_ns = item.ttl_seconds * _NS_PER_S or self._default_ttl_ns
+                subject.hold(item.lease_id, Lease(now + ttl_ns, tokens_ns, token_limit))
         _describe(reply, subject, request_limit, token_limit, now)
 
 

@@ -244,8 +244,8 @@ class Link:
             if not self._control and not self._ready:
                 self._check_quiet()
                 await self._wait_for_output()
-            if not self._urgent and loop.time() - self._last_write < 2 * linger:
-                await self._linger()
+            if not self._urgent and (left := self._last_write + linger - loop.time()) > 0:
+                await self._linger(left)
             message = self._pack()
             if message is None:
                 continue
@@ -258,9 +258,9 @@ class Link:
         self._waiter = self.loop.create_future()
         await self._waiter
 
-    async def _linger(self) -> None:
+    async def _linger(self, seconds: float) -> None:
         self._lingering = True
-        timer = self.loop.call_later(self.settings.linger, self._wake_writer)
+        timer = self.loop.call_later(seconds, self._wake_writer)
         try:
             await self._wait_for_output()
         finally:

@@ -187,9 +187,10 @@ class Exchange(Stream):
             if chunk:
                 self.send(frames.DATA, chunk, linger=streamed)
                 if self.pending > HIGH_WATER:
+                    self.link.hurry()
                     await self.writable()
         self._answered = True
-        self.send(frames.END, (reply.end or inference_pb2.End()).SerializeToString())
+        self.send(frames.END, (reply.end or inference_pb2.End()).SerializeToString(), linger=streamed)
 
     def _stop(self) -> None:
         if self._task is not None:
