@@ -16,8 +16,9 @@ from llm_platform.billing.reports import Reports
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
 from llm_platform.core.config import Config
-from llm_platform.core.database import migrate_apart, open_database, open_transactions, sqlite_url
+from llm_platform.core.database import migrate_apart, open_database, sqlite_url
 from llm_platform.core.lifecycle import Runtime, background
+from llm_platform.core.transactions import open_transactions
 
 LOCK_PATIENCE_MS = 2_000
 """How long a transaction waits for another process's. With one repetition (service.py) this stays below the

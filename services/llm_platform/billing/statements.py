@@ -1,45 +1,73 @@
 """The hot path's SQL: SQLAlchemy Core, compiled once, run with plain tuples.
 
-Compiling and binding every statement anew costs more than SQLite itself. Values are always
-parameters. Ids are looked up in lists of a few fixed lengths (the last id repeated), so that the
-database's own cache of prepared statements hits.
+Compiling and binding every statement anew costs more than SQLite itself. Values are always parameters. Rows go in
+and ids are looked up in groups of a few fixed sizes, so that the database's own cache of prepared statements
+hits: one statement for many rows costs SQLite less than the same statement many times, and it lets go of Python's
+lock once instead of once a row, so that the event loop and the ledger's thread do not wait for each other.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import Select, Table, bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.sql.expression import BindParameter, ClauseElement
+from sqlalchemy.sql.expression import BindParameter, ClauseElement, Delete
 
 from llm_platform.billing.posting import EntryRow
-from llm_platform.billing.schema import balances, entries, reservations
+from llm_platform.billing.schema import balances, entries, probes, reservations
+from llm_platform.core.transactions import Transaction
 
 _LENGTHS = (1, 4, 16, 64, 256)
+_GROUPS = (32, 16, 8, 4, 2, 1)
 
 Ids: TypeAlias = list[BindParameter[str]]
+Row: TypeAlias = Sequence[Any]
 
 
-class Lookup:
-    """A query for rows by ids."""
+class ByIds:
+    """A statement about the rows of some ids: the last id is repeated up to the next fixed length."""
 
-    def __init__(self, dialect: Dialect, query: Callable[[Ids], Select[Any]]) -> None:
-        self._by_length = {length: _by_ids(dialect, query, length) for length in _LENGTHS}
+    def __init__(self, dialect: Dialect, statement: Callable[[Ids], Select[Any] | Delete]) -> None:
+        self._by_length = {length: _by_ids(dialect, statement, length) for length in _LENGTHS}
 
-    def __call__(self, connection: Connection, ids: Sequence[str]) -> Iterator[Sequence[Any]]:
+    def __call__(self, transaction: Transaction, ids: Sequence[str]) -> list[Row]:
+        rows: list[Row] = []
         for start in range(0, len(ids), _LENGTHS[-1]):
             part = tuple(ids[start : start + _LENGTHS[-1]])
             length = next(length for length in _LENGTHS if length >= len(part))
-            values = part + part[-1:] * (length - len(part))
-            yield from connection.exec_driver_sql(self._by_length[length], values).all()
+            rows += transaction.run(self._by_length[length], part + part[-1:] * (length - len(part)))
+        return rows
 
 
-def _by_ids(dialect: Dialect, query: Callable[[Ids], Select[Any]], length: int) -> str:
+class Insert:
+    """Rows for a table: ``columns`` names what they hold."""
+
+    def __init__(self, dialect: Dialect, table: Table, columns: Sequence[str]) -> None:
+        self._by_size = {size: _insert(dialect, table, columns, size) for size in _GROUPS}
+
+    def __call__(self, transaction: Transaction, rows: Sequence[Row]) -> None:
+        start = 0
+        for size, statement in self._by_size.items():
+            while len(rows) - start >= size:
+                transaction.run(statement, tuple(chain.from_iterable(rows[start : start + size])))
+                start += size
+
+
+def _by_ids(dialect: Dialect, statement: Callable[[Ids], Select[Any] | Delete], length: int) -> str:
     names = [f"id_{n}" for n in range(length)]
-    return _compiled(dialect, query([bindparam(name, type_=entries.c.reference.type) for name in names]), names)
+    return _compiled(dialect, statement([bindparam(name, type_=entries.c.reference.type) for name in names]), names)
+
+
+def _insert(dialect: Dialect, table: Table, columns: Sequence[str], size: int) -> str:
+    rows: list[dict[str, BindParameter[Any]]] = [
+        {column: bindparam(f"{column}_{n}") for column in columns} for n in range(size)
+    ]
+    names = [value.key for row in rows for value in row.values()]
+    return _compiled(dialect, insert(table).values(rows), names)
 
 
 def _compiled(dialect: Dialect, statement: ClauseElement, names: Sequence[str]) -> str:
@@ -57,20 +85,11 @@ class Statements:
         # Each has its own way to say it; the other's module stays out of memory.
         native_insert = importlib.import_module(f"sqlalchemy.dialects.{dialect.name}").insert
 
-        # EntryRow
-        self.append_entry = _compiled(
-            dialect, insert(entries).values({name: bindparam(name) for name in EntryRow._fields}), EntryRow._fields
-        )
+        self.append_entries = Insert(dialect, entries, EntryRow._fields)
         # Hold.row()
-        columns = reservations.columns.keys()
-        self.open_reservation = _compiled(
-            dialect, insert(reservations).values({name: bindparam(name) for name in columns}), columns
-        )
-        # reservation
-        self.close_reservation = _compiled(
-            dialect,
-            delete(reservations).where(reservations.c.reservation_id == bindparam("reservation")),
-            ["reservation"],
+        self.open_reservations = Insert(dialect, reservations, reservations.columns.keys())
+        self.close_reservations = ByIds(
+            dialect, lambda ids: delete(reservations).where(reservations.c.reservation_id.in_(ids))
         )
         # settled, reservation
         self.count_settled = _compiled(
@@ -99,8 +118,16 @@ class Statements:
             .on_conflict_do_nothing(),
             ["key_id", "spent", "reserved"],
         )
+        # budget, key
+        self.set_budget = _compiled(
+            dialect,
+            update(balances).where(balances.c.key_id == bindparam("key")).values(budget=bindparam("limit")),
+            ["limit", "key"],
+        )
+        # now
+        self.touch_probe = _compiled(dialect, update(probes).values(at=bindparam("now")), ["now"])
 
-        self.locked_balances = Lookup(
+        self.locked_balances = ByIds(
             dialect,
             lambda ids: (
                 select(balances.c.key_id, balances.c.budget, balances.c.spent, balances.c.reserved)
@@ -109,16 +136,16 @@ class Statements:
                 .with_for_update()
             ),
         )
-        self.holds = Lookup(
+        self.holds = ByIds(
             dialect, lambda ids: select(*reservations.columns).where(reservations.c.reservation_id.in_(ids))
         )
-        self.reserved_amounts = Lookup(
+        self.reserved_amounts = ByIds(
             dialect,
             lambda ids: select(entries.c.reference, entries.c.amount).where(
                 entries.c.reference.in_(ids), entries.c.kind == literal_column("'reserve'")
             ),
         )
-        self.settled_attempts = Lookup(
+        self.settled_attempts = ByIds(
             dialect,
             lambda ids: select(entries.c.reference).where(
                 entries.c.reference.in_(ids), entries.c.kind == literal_column("'settle'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from llm_platform.billing.posting import (
@@ -19,9 +19,10 @@ from llm_platform.billing.posting import (
     Rules,
     Settling,
 )
-from llm_platform.billing.schema import balances, probes, reservations
+from llm_platform.billing.schema import reservations
 from llm_platform.billing.statements import Statements
-from llm_platform.core.database import Transactions, reading
+from llm_platform.core.database import reading
+from llm_platform.core.transactions import Transaction, Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ class Store:
         """Applies the operations in order. ``now`` in microseconds. Raises SQLAlchemyError: nothing was done."""
         return await self._transactions.run(self._commit, operations, now)
 
-    def _commit(self, connection: Connection, operations: Sequence[Operation], now: int) -> Committed:
-        posting = self._read(connection, operations, now)
+    def _commit(self, transaction: Transaction, operations: Sequence[Operation], now: int) -> Committed:
+        posting = self._read(transaction, operations, now)
         results = [posting.apply(operation) for operation in operations]
-        self._write(connection, posting)
+        self._write(transaction, posting)
         return Committed(results, posting.entries, posting.overrun)
 
-    def _read(self, connection: Connection, operations: Sequence[Operation], now: int) -> Posting:
+    def _read(self, transaction: Transaction, operations: Sequence[Operation], now: int) -> Posting:
         reserves = [operation for operation in operations if isinstance(operation, Reserving)]
         settles = [operation for operation in operations if isinstance(operation, Settling)]
         ending = {operation.reservation_id for operation in operations if not isinstance(operation, Reserving)}
@@ -67,49 +68,44 @@ class Store:
         uncertain = {operation.reservation_id for operation in settles if operation.amount is None}
         attempts = {operation.attempt_id for operation in settles}
         keys = {operation.hold.key_id for operation in reserves} | {operation.key_id for operation in settles}
-        holds = self._holds(connection, ending)
+        holds = self._holds(transaction, ending)
         keys.update(hold.key_id for hold in holds.values())
-        locked = self._lock_balances(connection, sorted(keys))
+        locked = self._lock_balances(transaction, sorted(keys))
         if self._locks_rows:
             # What was read before the locks were held may have changed.
-            holds = self._holds(connection, ending)
-            locked |= self._lock_balances(connection, sorted({hold.key_id for hold in holds.values()} - locked.keys()))
+            holds = self._holds(transaction, ending)
+            locked |= self._lock_balances(transaction, sorted({hold.key_id for hold in holds.values()} - locked.keys()))
         return Posting(
             self._rules,
             now,
             locked,
             holds,
-            reserved=dict(map(tuple, self._sql.reserved_amounts(connection, sorted(reserving | uncertain)))),
-            settled={reference for (reference,) in self._sql.settled_attempts(connection, sorted(attempts))},
+            reserved=dict(map(tuple, self._sql.reserved_amounts(transaction, sorted(reserving | uncertain)))),
+            settled={reference for (reference,) in self._sql.settled_attempts(transaction, sorted(attempts))},
         )
 
-    def _holds(self, connection: Connection, ids: set[str]) -> dict[str, Hold]:
-        return {row[0]: Hold(*row) for row in self._sql.holds(connection, sorted(ids))}
+    def _holds(self, transaction: Transaction, ids: set[str]) -> dict[str, Hold]:
+        return {row[0]: Hold(*row) for row in self._sql.holds(transaction, sorted(ids))}
 
-    def _lock_balances(self, connection: Connection, keys: Sequence[str]) -> dict[str, Balance]:
-        locked = {row[0]: Balance(*row[1:]) for row in self._sql.locked_balances(connection, keys)}
+    def _lock_balances(self, transaction: Transaction, keys: Sequence[str]) -> dict[str, Balance]:
+        locked = {row[0]: Balance(*row[1:]) for row in self._sql.locked_balances(transaction, keys)}
         missing = [key for key in keys if key not in locked]
+        for key in missing:
+            transaction.run(self._sql.make_balance, (key, 0, 0))
         if missing:
-            connection.exec_driver_sql(self._sql.make_balance, [(key, 0, 0) for key in missing])
-            locked.update((row[0], Balance(*row[1:])) for row in self._sql.locked_balances(connection, missing))
+            locked.update((row[0], Balance(*row[1:])) for row in self._sql.locked_balances(transaction, missing))
         return locked
 
-    def _write(self, connection: Connection, posting: Posting) -> None:
+    def _write(self, transaction: Transaction, posting: Posting) -> None:
         sql = self._sql
-        changes = [
-            (balance.spent_change, balance.reserved_change, key)
-            for key, balance in posting.balances.items()
-            if balance.spent_change or balance.reserved_change
-        ]
-        for statement, rows in (
-            (sql.append_entry, posting.entries),
-            (sql.open_reservation, [hold.row() for hold in posting.opened.values()]),
-            (sql.count_settled, [(hold.settled, name) for name, hold in posting.partly_settled.items()]),
-            (sql.close_reservation, [(name,) for name in posting.closed]),
-            (sql.change_balance, changes),
-        ):
-            if rows:
-                connection.exec_driver_sql(statement, rows)
+        sql.append_entries(transaction, posting.entries)
+        sql.open_reservations(transaction, [hold.row() for hold in posting.opened.values()])
+        for name, hold in posting.partly_settled.items():
+            transaction.run(sql.count_settled, (hold.settled, name))
+        sql.close_reservations(transaction, posting.closed)
+        for key, balance in posting.balances.items():
+            if balance.spent_change or balance.reserved_change:
+                transaction.run(sql.change_balance, (balance.spent_change, balance.reserved_change, key))
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Reservations whose time has passed, oldest first."""
@@ -130,12 +126,12 @@ class Store:
         """Sets or, with None, removes the budget of a key, known or not yet."""
         return await self._transactions.run(self._set_budget, key_id, budget)
 
-    def _set_budget(self, connection: Connection, key_id: str, budget: int | None) -> Balance:
-        balance = self._lock_balances(connection, [key_id])[key_id]
-        connection.execute(update(balances).where(balances.c.key_id == key_id).values(budget=budget))
+    def _set_budget(self, transaction: Transaction, key_id: str, budget: int | None) -> Balance:
+        balance = self._lock_balances(transaction, [key_id])[key_id]
+        transaction.run(self._sql.set_budget, (budget, key_id))
         balance.budget = budget
         return balance
 
     async def probe(self, now: int) -> None:
         """Raises SQLAlchemyError while the database takes no writes."""
-        await self._transactions.run(lambda connection: connection.execute(update(probes).values(at=now)) and None)
+        await self._transactions.run(lambda transaction: transaction.run(self._sql.touch_probe, (now,)))

@@ -20,14 +20,13 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -43,12 +42,10 @@ BUSY_TIMEOUT_MS = 5_000
 MIGRATION_TIMEOUT_SECONDS = 60.0
 """How long a start waits for another process that is migrating the same database."""
 
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
 _READING = "llm_reading"
 _MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
-
-
-T = TypeVar("T")
-Arguments = TypeVarTuple("Arguments")
 
 
 class UnusableDatabaseError(Exception):
@@ -83,52 +80,6 @@ async def open_database(url: str, migrations_package: str) -> AsyncIterator[Asyn
         await engine.dispose()
 
 
-class Transactions:
-    """Runs whole write transactions, each as one function of a synchronous connection.
-
-    For hot paths: through the asynchronous driver every statement on SQLite crosses to the driver's thread
-    and back about four times (measured: 600 µs a transaction of eight statements, against 200 µs here). On
-    PostgreSQL the same function runs over the asynchronous driver.
-    """
-
-    def __init__(self, engine: AsyncEngine, busy_timeout_ms: int) -> None:
-        self._engine = engine
-        self._threaded = engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
-        if self._threaded:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
-            self._sync_engine = _with_sqlite_rules(
-                create_engine(engine.url.set(drivername="sqlite"), connect_args=_sqlite_arguments(busy_timeout_ms))
-            )
-
-    async def run(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:
-        """Commits when ``work`` returns, rolls back when it raises. Raises SQLAlchemyError."""
-        if not self._threaded:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, *arguments)
-
-    def _run(self, work: Callable[[Connection, *Arguments], T], *arguments: *Arguments) -> T:
-        with self._sync_engine.begin() as connection:
-            return work(connection, *arguments)
-
-    async def aclose(self) -> None:
-        """Waits for the transaction under way."""
-        if self._threaded:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._thread, self._sync_engine.dispose)
-            self._thread.shutdown(wait=False)
-
-
-@asynccontextmanager
-async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None = None) -> AsyncIterator[Transactions]:
-    """Write transactions on the database of ``engine``; default timeout: BUSY_TIMEOUT_MS."""
-    transactions = Transactions(engine, BUSY_TIMEOUT_MS if busy_timeout_ms is None else busy_timeout_ms)
-    try:
-        yield transactions
-    finally:
-        await transactions.aclose()
-
-
 def _engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True)
@@ -139,25 +90,16 @@ def _engine(url: URL) -> AsyncEngine:
             raise UnusableDatabaseError(
                 f"The folder of the database {url.database} cannot be made: {error.strerror}."
             ) from error
-    engine = create_async_engine(url, connect_args=_sqlite_arguments(BUSY_TIMEOUT_MS))
-    _with_sqlite_rules(engine.sync_engine)
-    return engine
-
-
-def _sqlite_arguments(busy_timeout_ms: int) -> dict[str, Any]:
     # No isolation level: the driver begins nothing by itself, transactions begin in _begin.
-    return {"isolation_level": None, "timeout": busy_timeout_ms / 1000}
-
-
-def _with_sqlite_rules(engine: Engine) -> Engine:
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -11,7 +11,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from llm_platform.billing.app import open_ledger
 from llm_platform.billing.service import DatabaseLedger
@@ -32,15 +31,10 @@ def locked(config: Config) -> Iterator[None]:
 @contextmanager
 def pragma(ledger: DatabaseLedger, on: str, off: str) -> Iterator[None]:
     """Sets and unsets something on the connection that writes."""
-    engine = ledger._store._transactions._sync_engine
-    setting = [on]
-
-    def apply(_connection: object, _record: object, proxy: object) -> None:
-        _connection.execute(f"PRAGMA {setting[0]}")  # type: ignore[attr-defined]
-
-    event.listen(engine, "checkout", apply)
+    connection = ledger._store._transactions._connection
+    connection.execute(f"PRAGMA {on}")
     yield
-    setting[0] = off
+    connection.execute(f"PRAGMA {off}")
 
 
 async def test_a_database_locked_for_long_makes_calls_unavailable_and_recovers_by_itself(

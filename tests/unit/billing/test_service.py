@@ -345,5 +345,5 @@ async def test_the_ledger_cannot_be_rewritten(ledger: DatabaseLedger) -> None:
     await record(ledger, outcome(reserve(), input_tokens=5))
     for change in ("UPDATE entries SET amount = 0", "DELETE FROM entries"):
         with pytest.raises(DBAPIError, match="append-only"):
-            await ledger._store._transactions.run(lambda connection, sql: connection.exec_driver_sql(sql), change)
+            await ledger._store._transactions.run(lambda transaction, sql: transaction.run(sql), change)
     assert (await ledger.verify(common_pb2.Empty())).entries == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import create_engine
 
 from llm_platform.billing.posting import EntryRow, Hold, UsageCounts
@@ -20,7 +23,30 @@ def test_the_hot_path_compiles_for_postgresql() -> None:
 
     sql = Statements(dialect())
     assert "ON CONFLICT DO NOTHING" in sql.make_balance
-    assert sql.append_entry.count("$") == len(EntryRow._fields)
+    recorder = _Recorder()
+    sql.append_entries(recorder, [EntryRow(*range(len(EntryRow._fields)))] * 5)
+    assert [statement.count("$") for statement, _ in recorder.ran] == [4 * len(EntryRow._fields), len(EntryRow._fields)]
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, Sequence[Any]]] = []
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        self.ran.append((statement, values))
+        return ()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 31, 32, 33, 100])
+def test_every_row_is_inserted_once_and_in_order(count: int) -> None:
+    from sqlalchemy.dialects.sqlite import dialect
+
+    recorder = _Recorder()
+    rows = [EntryRow("reserve", f"rsv_{n}", *([""] * 6), n, *([""] * 4), *([0] * 8)) for n in range(count)]
+    Statements(dialect()).append_entries(recorder, rows)
+    assert [value for _, values in recorder.ran for value in values] == [value for row in rows for value in row]
+    assert len({statement for statement, _ in recorder.ran}) == len(recorder.ran) or count == 100
+    assert all(statement.count("?") == len(values) for statement, values in recorder.ran)
 
 
 def test_rows_are_in_the_order_of_their_columns() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from llm_platform.core.database import (
@@ -18,7 +18,6 @@ from llm_platform.core.database import (
     is_transient,
     migrate_apart,
     open_database,
-    open_transactions,
     reading,
     sqlite_url,
     unavailable,
@@ -163,27 +162,6 @@ async def test_a_writer_sees_what_the_writer_before_it_wrote(url: str, migration
         await asyncio.gather(*(increment(engine) for _ in range(20) for engine in (one, two)))
         async with one.connect() as connection:
             assert (await connection.execute(text("SELECT n FROM counter"))).scalar() == 40
-
-
-def _increment(connection: Connection, by: int) -> int:
-    n = connection.execute(text("SELECT n FROM counter")).scalar_one()
-    connection.execute(text("UPDATE counter SET n = :n"), {"n": n + by})
-    if by < 0:
-        raise ValueError("not this one")
-    return int(n) + by
-
-
-async def test_a_transaction_of_one_function_is_committed_whole_or_not_at_all(url: str, migrations: Migrations) -> None:
-    migrations.add("0002", "CREATE TABLE counter (n INTEGER)", "INSERT INTO counter VALUES (0)", after="0001")
-    async with (
-        open_database(url, migrations.package) as engine,
-        open_transactions(engine) as one,
-        open_transactions(engine) as two,
-    ):
-        with pytest.raises(ValueError, match="not this one"):
-            await one.run(_increment, -5)
-        results = await asyncio.gather(*(each.run(_increment, 1) for each in (one, two) for _ in range(20)))
-        assert sorted(results) == list(range(1, 41))
 
 
 async def test_readers_do_not_wait_for_a_writer(url: str, migrations: Migrations) -> None:
