@@ -25,6 +25,17 @@ class HaproxySocket:
     def set_drain(self, backend: str, server: str) -> None:
         self._server(backend, server, "state drain")
 
+    def servers(self) -> list[tuple[str, str]]:
+        """Backend and name of every server it knows."""
+        rows = [line.split() for line in self.command("show servers state").splitlines()]
+        return [(row[1], row[3]) for row in rows if len(row) > 3 and row[0].isdigit()]
+
+    def keep_states(self) -> None:
+        """What the next process starts from, also after a crash, so that no request tries a slot known to be empty."""
+        states = self.command("show servers state")
+        if states:
+            self.path.with_name("servers.state").write_text(states + "\n")
+
     def _server(self, backend: str, server: str, what: str) -> None:
         answer = self.command(f"set server {backend}/{server} {what}")
         # A server that HAProxy does not know is one that its next configuration brings.
