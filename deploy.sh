@@ -77,11 +77,12 @@ confirm_destroy() {
     [[ $answer == "$environment" ]] || refuse "nothing was removed."
 }
 
-# One operator at a time on this controller: the lock is the open file, so it ends with the process.
+# One operator at a time on this machine, from whichever checkout: the lock is the open file, so it ends with the process.
 lock_environment() {
-    exec 9>>"$state/lock"
-    flock --nonblock 9 || refuse "$environment is being changed by $(<"$state/lock"). Wait for it, then repeat."
-    printf '%s (pid %s, %s since %s)\n' "$(id -un)" "$$" "$action" "$(date +%T)" >"$state/lock"
+    local lock=${LLM_PLATFORM_LOCK_DIR:-/run/lock}/llm-platform-$environment.lock
+    { exec 9>>"$lock"; } 2>/dev/null || refuse "the lock $lock belongs to another user; deploy as that user, or remove it."
+    flock --nonblock 9 || refuse "$environment is being changed by $(<"$lock"). Wait for it, then repeat."
+    printf '%s (pid %s, %s since %s)\n' "$(id -un)" "$$" "$action" "$(date +%T)" >"$lock"
 }
 
 playbook() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,7 @@ def checkout(tmp_path: Path, root: Path) -> Path:
 def deploy(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "deploy.sh", *words],
+        env={**os.environ, "LLM_PLATFORM_LOCK_DIR": str(checkout)},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -111,9 +113,7 @@ def test_an_action_starts_its_playbook_on_the_environments_inventory(
 
 @pytest.mark.case(32)
 def test_a_second_operator_is_told_who_is_at_work(checkout: Path) -> None:
-    state = checkout / ".state" / "dev"
-    state.mkdir(parents=True)
-    with (state / "lock").open("w") as lock:
+    with (checkout / "llm-platform-dev.lock").open("w") as lock:
         lock.write("alice (pid 17, update since 12:03:00)\n")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -126,8 +126,7 @@ def test_a_second_operator_is_told_who_is_at_work(checkout: Path) -> None:
 
 @pytest.mark.case(32)
 def test_the_lock_of_an_operator_who_died_is_free(checkout: Path) -> None:
-    (checkout / ".state" / "dev").mkdir(parents=True)
-    (checkout / ".state" / "dev" / "lock").write_text("alice (pid 17, update since 12:03:00)\n")
+    (checkout / "llm-platform-dev.lock").write_text("alice (pid 17, update since 12:03:00)\n")
     assert deploy(checkout, "dev", "update").returncode == 0
 
 

@@ -150,7 +150,8 @@ class CallbackModule(Default):  # type: ignore[misc]
         if self._step is None:
             return
         host = f"{result.host.get_name()}: " if result.host.get_name() != "localhost" else ""
-        for change in content.get("changes") or []:
+        happened = content.get("changed") or content.get("failed")
+        for change in (happened and content.get("changes")) or []:
             spent = f"  {change['seconds']:.1f} s" if change.get("seconds") else ""
             self._step.changes.append(f"{host}{change['replica']}: {change['action']} ({change['reason']}){spent}")
         self._step.changes += [f"{host}note: {note}" for note in content.get("notes") or []]
