@@ -8,6 +8,8 @@ from typing import cast
 
 import httptools
 
+from llm_platform.core.inference import Outlet, Take
+
 _MAX_HEAD_BYTES = 64 * 1024
 _HIGH_WATER = 256 * 1024
 _LOW_WATER = 64 * 1024
@@ -46,8 +48,8 @@ class Response:
     """
 
     __slots__ = (
-        "_began", "_connection", "_deadline", "_error", "_head", "_left", "_loop", "_parts", "_paused", "_sent_at",
-        "_silence", "_timer", "_waiter", "_waiting_bytes", "complete", "headers", "status",
+        "_began", "_connection", "_deadline", "_error", "_head", "_left", "_loop", "_outlet", "_parts", "_paused",
+        "_sent_at", "_silence", "_timer", "_waiter", "_waiting_bytes", "complete", "headers", "status",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,8 @@ class Response:
         self._left = False
         self._error: ClientError | None = None
         self._parts: list[bytes] = []
+        self._outlet: Outlet | None = None
+        """Set while ``pour`` waits: what arrives goes there."""
         self._waiting_bytes = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -96,6 +100,27 @@ class Response:
             if self._error is not None:
                 raise self._error
             await self._wait()
+        return self._collected()
+
+    async def pour(self, take: Take) -> None:
+        """Gives all that arrives to ``take``; see ``core.inference.pour``. Raises ``ResponseLostError``."""
+        outlet = Outlet(take)
+        while True:
+            if self._parts:
+                outlet.give(self._collected())
+            elif self.complete:
+                return
+            elif self._error is not None:
+                raise self._error
+            else:
+                self._outlet = outlet
+                try:
+                    await self._wait()
+                finally:
+                    self._outlet = None
+            await outlet.settle()
+
+    def _collected(self) -> bytes:
         parts = self._parts
         self._parts = []
         self._waiting_bytes = 0
@@ -171,9 +196,14 @@ class Response:
 
     def arrived(self) -> None:
         """Something came; it is looked at once per read, not once per part."""
-        if not self._left:
-            self._deadline = self._loop.time() + self._silence
-            self._wake()
+        if self._left:
+            return
+        self._deadline = self._loop.time() + self._silence
+        if self._outlet is not None and self._parts:
+            if self._outlet.give(self._collected()):
+                return
+            self._outlet = None
+        self._wake()
 
     def begin(self, status: int) -> None:
         """The head is complete."""

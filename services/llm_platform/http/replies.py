@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 
 from aiohttp import hdrs, web
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.core.inference import Reply
+from llm_platform.core.inference import Reply, pour
 from llm_platform.core.logging import get_logger
 from llm_platform.http.exchange import Exchange
 
@@ -53,51 +53,70 @@ async def send_stream(exchange: Exchange, reply: Reply, deadline: float) -> web.
     ``deadline`` is by the loop's clock. Raises ``PlatformError`` before the first event only,
     ``ConnectionError`` when the client left or does not read.
     """
-    events = aiter(reply)
+    stream = _Stream(exchange, reply)
     try:
         async with asyncio.timeout_at(deadline):
-            event = await anext(events, b"")
+            await pour(reply, stream.take)
+            if stream.response is None:
+                await stream.begin(b"")
     except TimeoutError:
-        raise took_too_long() from None
-    response = exchange.stream(reply.start.status, reply.start.content_type)
-    await response.prepare(exchange.request)
-    exchange.first_byte = time.perf_counter()
-    try:
-        async with asyncio.timeout_at(deadline):
-            await _write(exchange, response, event)
-            async for event in events:
-                await _write(exchange, response, event)
-    except TimeoutError:
-        await _break_off(exchange, response, took_too_long())
+        await stream.break_off(took_too_long())
     except PlatformError as error:
-        await _break_off(exchange, response, error)
+        await stream.break_off(error)
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
+        if stream.response is None:
+            raise
         # The status has been sent: only an event can still say it.
         log.error("stream failed unexpectedly", exc_info=error)
-        failure = PlatformError(Code.INTERNAL, "The platform failed; its log has the cause.")
-        await _break_off(exchange, response, failure)
-    return response
+        await stream.break_off(PlatformError(Code.INTERNAL, "The platform failed; its log has the cause."))
+    assert stream.response is not None  # noqa: S101 - begun above, or raised
+    return stream.response
+
+
+class _Stream:
+    """The events of one reply on their way to the client. ``response`` is None until the first."""
+
+    def __init__(self, exchange: Exchange, reply: Reply) -> None:
+        self.response: web.StreamResponse | None = None
+        self._exchange = exchange
+        self._reply = reply
+        self._chunked = False
+
+    def take(self, event: bytes) -> Awaitable[None] | None:
+        """Writes an event, or gives what writes it in its time. Raises ``ConnectionError`` when the client left."""
+        if self.response is None:
+            return self.begin(event)
+        transport = self._exchange.request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client left")
+        if transport.get_write_buffer_size() + len(event) >= UNBLOCKED_BYTES:
+            return _patiently(self._exchange, self.response.write(event))
+        # Far below the transport's high-water mark: what aiohttp would write, without a coroutine for each event.
+        transport.write(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
+        return None
+
+    async def begin(self, event: bytes) -> None:
+        """Sends the status, and the first event with it."""
+        exchange, start = self._exchange, self._reply.start
+        self.response = response = exchange.stream(start.status, start.content_type)
+        await response.prepare(exchange.request)
+        self._chunked = hdrs.TRANSFER_ENCODING in response.headers
+        exchange.first_byte = time.perf_counter()
+        await _patiently(exchange, response.write(event))
+
+    async def break_off(self, error: PlatformError) -> None:
+        """Raises ``error`` while the status is not sent yet."""
+        if self.response is None:
+            raise error
+        self._exchange.error = error
+        self.response.force_close()
+        await _patiently(self._exchange, self.response.write(self._exchange.dialect.error_event(error)))
 
 
 def took_too_long() -> PlatformError:
     return PlatformError(Code.TIMEOUT, "The request took longer than any request may (traffic.stream_max_seconds).")
-
-
-async def _break_off(exchange: Exchange, response: web.StreamResponse, error: PlatformError) -> None:
-    exchange.error = error
-    response.force_close()
-    await _write(exchange, response, exchange.dialect.error_event(error))
-
-
-async def _write(exchange: Exchange, response: web.StreamResponse, event: bytes) -> None:
-    transport = exchange.request.transport
-    if transport is None or transport.get_write_buffer_size() + len(event) < UNBLOCKED_BYTES:
-        # Far below the transport's high-water mark a write does not wait, so no timer is needed.
-        await response.write(event)
-    else:
-        await _patiently(exchange, response.write(event))
 
 
 async def _patiently(exchange: Exchange, writing: Coroutine[None, None, None]) -> None:

@@ -7,11 +7,13 @@ usage. Whatever else the caller wrote goes on as it was written, unknown fields 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 
 import msgspec
 
 from llm_platform.core import config
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.inference import Take
 from llm_platform.http.client import (
     ConnectError,
     HttpClient,
@@ -213,6 +215,10 @@ class BufferedAnswer:
         self.body = None
 
 
+class _AnswerEnded(Exception):  # noqa: N818 - no error: it ends ``pour``
+    """The last event came, or one that says that the answer failed."""
+
+
 class StreamedAnswer:
     """A stream of events, passed on in the blocks in which they came."""
 
@@ -250,6 +256,34 @@ class StreamedAnswer:
         if not block:
             raise StopAsyncIteration
         return block
+
+    async def pour(self, take: Take) -> None:
+        """See ``core.inference.pour``. Raises ``AttemptError``."""
+
+        def look(part: bytes) -> Awaitable[None] | None:
+            block = self._splitter.feed(part)
+            passed_on = self._look_at(block) if block else b""
+            room = take(passed_on) if passed_on else None
+            if self.complete or self._failure is not None:
+                raise _AnswerEnded
+            return room
+
+        first, self._first = self._first, b""
+        if first and (room := take(first)) is not None:
+            await room
+        if self.complete:
+            return
+        try:
+            await self._response.pour(look)
+        except _AnswerEnded:
+            if self._failure is not None:
+                raise self._failure from None
+        except ResponseLostError as lost:
+            raise self._provider.lost_midway(lost) from None
+        except EventTooLargeError:
+            raise self._provider.lost_midway(None) from None
+        else:
+            raise self._provider.lost_midway(None)
 
     def close(self) -> None:
         if not self.complete:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.inference import Take, pour
 from llm_platform.model_proxy.attempt import Attempt
 from llm_platform.model_proxy.provider import Answer, AttemptError, Result
 from llm_platform.model_proxy.providers import Serving
@@ -35,6 +36,7 @@ class ProxiedReply:
         self._parts = answer.__aiter__()
         self._number = number
         self._deadline = deadline
+        self._now = asyncio.get_running_loop().time
         self._settled = False
         if answer.complete:
             self._complete()
@@ -53,12 +55,35 @@ class ProxiedReply:
         except BaseException:  # the caller left while it waited
             await self.aclose()
             raise
+        try:
+            self._look()
+        except AttemptError as failure:
+            self._fail(failure)
+        return part
+
+    async def pour(self, take: Take) -> None:
+        """See ``core.inference.pour``."""
+
+        def passing(part: bytes) -> Awaitable[None] | None:
+            self._look()
+            return take(part)
+
+        try:
+            await pour(self._answer, passing)
+        except AttemptError as failure:
+            self._fail(failure)
+        except BaseException:  # the caller left
+            await self.aclose()
+            raise
+        self._complete()
+
+    def _look(self) -> None:
+        """At each part. Raises ``AttemptError`` when the stream has become too long."""
         if self._answer.complete:
             self._complete()
-        elif asyncio.get_running_loop().time() > self._deadline:
+        elif self._now() > self._deadline:
             error = PlatformError(Code.TIMEOUT, "The stream is longer than this platform allows.")
-            self._fail(AttemptError(error, result=Result.TIMEOUT, status=200, unhealthy=False, charged=True))
-        return part
+            raise AttemptError(error, result=Result.TIMEOUT, status=200, unhealthy=False, charged=True)
 
     async def aclose(self) -> None:
         """Ends the provider call if it is still under way."""

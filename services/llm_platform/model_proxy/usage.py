@@ -68,7 +68,7 @@ def mentions_usage(block: bytes) -> bool:
 
 def text_bytes(block: bytes) -> int:
     """Bytes of generated text in raw JSON, as escaped: what an estimate is made of."""
-    return sum(match.end(1) - match.start(1) for match in _TEXT.finditer(block))
+    return sum(map(len, _TEXT.findall(block)))
 
 
 def read(data: bytes) -> Reading:

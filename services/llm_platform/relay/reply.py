@@ -9,6 +9,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.inference import Outlet, Take
 from llm_platform.proto import common_pb2, inference_pb2
 from llm_platform.relay import frames
 from llm_platform.relay.frames import ProtocolError
@@ -26,8 +27,8 @@ class RelayReply(Stream):
     """
 
     __slots__ = (
-        "_chunks", "_failure", "_parts", "_started", "_timeout", "_timer", "_waiter", "_waiting_since", "_whole_chunks",
-        "end", "link_broke", "refused", "start",
+        "_chunks", "_failure", "_outlet", "_parts", "_started", "_timeout", "_timer", "_waiter", "_waiting_since",
+        "_whole_chunks", "end", "link_broke", "refused", "start",
     )  # fmt: skip
 
     def __init__(self, link: Link, stream_id: int, call: inference_pb2.Open, timeout: float) -> None:
@@ -42,6 +43,8 @@ class RelayReply(Stream):
         self._parts: list[bytes] = []
         self._whole_chunks = call.stream
         self._failure: PlatformError | None = None
+        self._outlet: Outlet | None = None
+        """Set while ``pour`` waits: chunks go there."""
         self._waiter: asyncio.Future[None] | None = None
         self._waiting_since = 0.0
         self._timeout = timeout
@@ -85,10 +88,31 @@ class RelayReply(Stream):
                 raise self._failure
             if self.end is not None:
                 raise StopAsyncIteration
-            loop = self.link.loop
-            self._waiting_since = loop.time()
-            self._waiter = loop.create_future()
-            await self._waiter
+            await self._wait()
+
+    async def _wait(self) -> None:
+        loop = self.link.loop
+        self._waiting_since = loop.time()
+        self._waiter = loop.create_future()
+        await self._waiter
+
+    async def pour(self, take: Take) -> None:
+        """See ``core.inference.pour``."""
+        outlet = Outlet(take)
+        while True:
+            while self._chunks:
+                outlet.give(await anext(self))
+                await outlet.settle()
+            if self._failure is not None:
+                raise self._failure
+            if self.end is not None:
+                return
+            self._outlet = outlet
+            try:
+                await self._wait()
+            finally:
+                self._outlet = None
+            await outlet.settle()
 
     async def aclose(self) -> None:
         """Cancels the call unless it is over. Chunks not yet read are dropped."""
@@ -103,7 +127,14 @@ class RelayReply(Stream):
             raise ProtocolError("a reply without its start")
         if kind == frames.DATA:
             self.arrived(len(payload))
-            self._chunks.append((payload, flags))
+            if self._outlet is not None and not flags & frames.PART:
+                self.consumed(len(payload))
+                if self._outlet.give(payload):
+                    self._waiting_since = self.link.loop.time()
+                    return
+            else:
+                self._chunks.append((payload, flags))
+            self._outlet = None  # what follows must not overtake this
             self._wake_reader()
         elif kind == frames.START:
             self.start = _read(inference_pb2.Start, payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import cast
 
 import grpc
@@ -10,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.core.inference import Inference, Reply
+from llm_platform.core.inference import Inference, Reply, pour
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import inference_pb2
 from llm_platform.relay import frames
@@ -122,12 +123,13 @@ class ServerLink(Link):
 class Exchange(Stream):
     """One call at the server: gathers the body, then lets the service answer in a task of its own."""
 
-    __slots__ = ("_answered", "_body", "_call", "_server", "_size", "_task")
+    __slots__ = ("_answered", "_body", "_call", "_server", "_size", "_streamed", "_task")
 
     def __init__(self, link: ServerLink, stream_id: int, call: inference_pb2.Open) -> None:
         super().__init__(link, stream_id)
         self._server = link.server
         self._call = call
+        self._streamed = call.stream
         self._body: list[bytes] = []
         self._size = 0
         self._task: asyncio.Task[None] | None = None
@@ -182,15 +184,18 @@ class Exchange(Stream):
 
     async def _forward(self, reply: Reply) -> None:
         self.send(frames.START, reply.start.SerializeToString())
-        streamed = self._call.stream
-        async for chunk in reply:
-            if chunk:
-                self.send(frames.DATA, chunk, linger=streamed)
-                if self.pending > HIGH_WATER:
-                    self.link.hurry()
-                    await self.writable()
+        await pour(reply, self._take)
         self._answered = True
-        self.send(frames.END, (reply.end or inference_pb2.End()).SerializeToString(), linger=streamed)
+        end = (reply.end or inference_pb2.End()).SerializeToString()
+        self.send(frames.END, end, linger=self._streamed)
+
+    def _take(self, chunk: bytes) -> Awaitable[None] | None:
+        if chunk:
+            self.send(frames.DATA, chunk, linger=self._streamed)
+            if self.pending > HIGH_WATER:
+                self.link.hurry()
+                return self.writable()
+        return None
 
     def _stop(self) -> None:
         if self._task is not None:
