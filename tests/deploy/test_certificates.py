@@ -49,7 +49,8 @@ def sign(identity: Identity, authority: pki.Authority, days: int = 365) -> None:
 
 
 def reason(identity: Identity, authority: pki.Authority) -> str | None:
-    return identity.reason_to_issue(authority.certificate, 30, NOW)
+    due: str | None = identity.reason_to_issue(authority.certificate, 30, NOW)
+    return due
 
 
 def test_a_good_certificate_stays(identity: Identity, authority: pki.Authority) -> None:
