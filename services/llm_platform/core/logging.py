@@ -6,10 +6,10 @@ library's loggers (aiohttp, grpc, alembic, asyncio) end in the same place.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging as stdlib
 import sys
-import threading
 import time
 import traceback
 from contextvars import ContextVar
@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from llm_platform.core.config import Config
+from llm_platform.core.log_output import LogOutput
 from llm_platform.core.redaction import REDACTED, EventRedactor, Secret, redact
 
 # structlog imports Rich for its console output when there is one: 5 MB that no service needs.
@@ -50,7 +51,7 @@ def get_logger(name: str) -> Logger:
 def configure(config: Config) -> None:
     """Directs all logging of the process as ``config.logging`` says. A later call takes over."""
     level = _LEVELS[config.logging.level]
-    _sink.open(_target(config))
+    _output.open(_target(config))
     render = Renderer(
         service=config.service.name,
         replica=config.service.replica,
@@ -60,7 +61,7 @@ def configure(config: Config) -> None:
     structlog.configure(
         processors=[render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _sink,
+        logger_factory=lambda *_: _output,
         cache_logger_on_first_use=True,
     )
     root = stdlib.getLogger()
@@ -73,7 +74,7 @@ def configure(config: Config) -> None:
 
 def reopen() -> None:
     """Opens the log file again after it was rotated (SIGHUP)."""
-    _sink.reopen()
+    _output.reopen()
 
 
 def _target(config: Config) -> Path | IO[bytes]:
@@ -88,47 +89,13 @@ def _target(config: Config) -> Path | IO[bytes]:
             return Path(path)
 
 
-class _Sink:
-    """Where rendered lines go. A full disk or a closed pipe must not fail requests: such lines are counted."""
-
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._stream: IO[bytes] = sys.stdout.buffer
-        self._lock = threading.Lock()
-        self.lost = 0
-
-    def open(self, target: Path | IO[bytes]) -> None:
-        """Writes to ``target`` from now on. Raises ``OSError`` when the file cannot be opened; then nothing changes."""
-        previous = self._stream if self._path else None
-        if isinstance(target, Path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._stream, self._path = target.open("ab", buffering=0), target
-        else:
-            self._stream, self._path = target, None
-        if previous is not None:
-            previous.close()
-
-    def reopen(self) -> None:
-        if self._path is not None:
-            self.open(self._path)
-
-    def write(self, line: bytes) -> None:
-        with self._lock:
-            try:
-                self._stream.write(line)
-                self._stream.flush()
-            except (OSError, ValueError):
-                self.lost += 1
-
-    msg = debug = info = warning = error = critical = exception = log = fatal = failure = err = write
-
-
-_sink = _Sink()
+_output = LogOutput()
+atexit.register(_output.flush)
 
 
 def lines_lost() -> int:
     """Lines that could not be written since the start."""
-    return _sink.lost
+    return _output.lost
 
 
 class _Clock:
@@ -230,7 +197,7 @@ class _StdlibHandler(stdlib.Handler):
         event: EventDict = {"logger_name": record.name, "event": _message(record)}
         if record.exc_info:
             event["exc_info"] = record.exc_info
-        _sink.write(self._render(None, record.levelname.lower(), event))
+        _output.write(self._render(None, record.levelname.lower(), event))
 
 
 def _message(record: stdlib.LogRecord) -> str:

@@ -157,7 +157,7 @@ def test_a_rotated_file_is_opened_again(output: Path) -> None:
 
 def test_a_closed_output_fails_no_request(output: Path) -> None:
     before = logging.lines_lost()
-    logging._sink._stream.close()
+    logging._output._stream.close()
     logging.get_logger("x").info("lost")
     assert logging.lines_lost() == before + 1
 
