@@ -18,7 +18,9 @@ from ansible.module_utils.replicas import (
     LABEL,
     LABEL_CHECKSUM,
     LABEL_RELEASE,
+    LABEL_REPLICA,
     LABEL_SERVICE,
+    LABEL_SLOT,
     Change,
     RolloutError,
     checksum,
@@ -87,7 +89,7 @@ class Proxy:
         if code != 0:
             (self.etc / "haproxy.cfg.next").unlink()
             raise RolloutError(f"HAProxy refuses the new configuration: {output.decode(errors='replace').strip()}")
-        self.keep_server_states()
+        self.socket.keep_states()
         (self.etc / "haproxy.cfg.next").replace(self.etc / "haproxy.cfg")
         before = self.worker()
         current.kill(signal="SIGUSR2")
@@ -98,7 +100,7 @@ class Proxy:
         command = ["haproxy", "-W", "-db", "-f", f"{CONFIG_IN_CONTAINER}/haproxy.cfg"]
         before = None
         if predecessor is not None:
-            self.keep_server_states()
+            self.socket.keep_states()
             before = self.worker()
             command += ["-x", f"{RUN_IN_CONTAINER}/admin.sock"]
         for name in (f"{NAME}-next", NAME if predecessor is None else ""):
@@ -130,6 +132,7 @@ class Proxy:
         except RolloutError:
             container.remove(force=True, v=True)
             raise
+        self.drain_empty_slots()
         if predecessor is not None:
             predecessor.update(restart_policy={"Name": "no"})
             old = self.container(f"{NAME}-draining")
@@ -146,9 +149,18 @@ class Proxy:
         path.write_text(self.desired.configuration)
         os.chown(path, self.desired.uid, self.desired.uid)
 
-    def keep_server_states(self) -> None:
-        """What the next process starts from, so that no request tries a slot known to be empty."""
-        (self.run_directory / "servers.state").write_text(self.socket.command("show servers state") + "\n")
+    def drain_empty_slots(self) -> None:
+        """HAProxy takes every server for up until its first check; a request would wait for an empty slot."""
+        slots = {
+            one.labels[LABEL_REPLICA]: one.labels[LABEL_SLOT]
+            for one in self.engine.containers.list(filters={"label": LABEL_SLOT})
+            if one.name == one.labels[LABEL_REPLICA]
+        }
+        for backend, server in self.socket.servers():
+            replica, _, slot = server.rpartition("-")
+            if slots.get(replica, slot) != slot:
+                self.socket.set_drain(backend, server)
+        self.socket.keep_states()
 
     def worker(self) -> str | None:
         """The process id of the worker that answers the runtime socket."""

@@ -297,6 +297,7 @@ class Rollout:
             for other in SLOTS:
                 if other != slot:
                     self.proxy.set_drain(backend, f"{replica.name}-{other}")
+        self.proxy.keep_states()
 
     def drain_predecessor(self, replica: Replica) -> None:
         """Tells the old generation to stop; it leaves by itself when its last stream has ended."""
