@@ -5,11 +5,15 @@ No gRPC and no relay: every port is the object itself. State is kept under ``ser
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
+from llm_platform.auth_service import app as auth_service
 from llm_platform.auth_service.app import open_accounts
+from llm_platform.billing import app as billing
 from llm_platform.billing.app import open_ledger
+from llm_platform.billing.catalogue import Catalogue
 from llm_platform.core import lifecycle
 from llm_platform.core.config import Config
 from llm_platform.core.logging import get_logger
@@ -28,17 +32,18 @@ def run(config: Config, notices: Sequence[str] = ()) -> int:
     async def start(runtime: lifecycle.Runtime) -> None:
         for notice in notices:
             log.warning(notice)
-        await open_platform(runtime)
+        _, catalogue = await asyncio.gather(auth_service.prepare(config), billing.prepare(config))
+        await open_platform(runtime, catalogue)
 
     return lifecycle.run(config, start, public=True)
 
 
-async def open_platform(runtime: lifecycle.Runtime) -> int:
-    """Opens all services, the entry last; gives the port it listens on."""
+async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None = None) -> int:
+    """Opens all services, the entry last; gives the port it listens on. Prices come from ``catalogue``."""
     config = runtime.config
     limiter = await runtime.enter(open_limiter(config))
     accounts = await runtime.enter(open_accounts(config))
-    ledger = await runtime.enter(open_ledger(config))
+    ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     secrets = await runtime.enter(open_secrets(config))
     proxy = await runtime.enter(open_model_proxy(config, secrets, ledger))
     head = await runtime.enter(open_head(config, proxy.inference, ledger, proxy.providers))

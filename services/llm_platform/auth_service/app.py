@@ -56,12 +56,17 @@ async def _pepper(path: Path, store: AccountStore) -> bytes:
         raise UnusableKeyError(f"{error} The API keys in the database need it: restore it from a backup.") from error
 
 
+async def prepare(config: Config) -> None:
+    """Does, in a process that ends again, what would leave much in memory. To be called before ``open_accounts``."""
+    await migrate_apart(_url(config), _MIGRATIONS)
+
+
 async def start(runtime: Runtime) -> None:
     """Runs auth-service in a process of its own."""
     from llm_platform.rpc.server import serve
 
     config = runtime.config
-    await migrate_apart(_url(config), _MIGRATIONS)
+    await prepare(config)
     accounts = await runtime.enter(open_accounts(config))
     runtime.health.add("database", accounts.check)
     await serve(runtime, ports={config.listen.grpc or 0: [(ACCOUNTS, accounts)]})

@@ -59,14 +59,19 @@ def _url(config: Config) -> str:
     return config.stores.ledger_url or sqlite_url(config.service.data_dir / "ledger.sqlite")
 
 
+async def prepare(config: Config) -> Catalogue | None:
+    """Does, in processes that end again, what would leave much in memory: for ``open_ledger``, its ``catalogue``."""
+    await migrate_apart(_url(config), _MIGRATIONS)
+    named = catalogue_providers(config)
+    return await load_apart(named) if named else None
+
+
 async def start(runtime: Runtime) -> None:
     """Runs billing in a process of its own."""
     from llm_platform.rpc.server import serve
 
     config = runtime.config
-    await migrate_apart(_url(config), _MIGRATIONS)
-    named = catalogue_providers(config)
-    catalogue = await load_apart(named) if named else None
+    catalogue = await prepare(config)
     ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     runtime.health.add("ledger", ledger.check)
     await serve(runtime, ports={config.listen.grpc: [(LEDGER, ledger)]})
