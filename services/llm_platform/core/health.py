@@ -85,6 +85,15 @@ class Health:
         service = self._service
         return {"status": "ok", "service": service.name, "replica": service.replica, "version": service.version}
 
+    @property
+    def accepting(self) -> bool:
+        """Whether requests may be sent here: it has started and does not drain.
+
+        A proxy asks this, not readiness: when a dependency of all replicas is gone, the replicas answer with an
+        error that says so, while a proxy that took them all away could only say that nobody is there.
+        """
+        return self.started and not self.draining
+
     async def report(self) -> Report:
         """Asks every dependency (all at once, each for at most ``timeout`` seconds)."""
         async with self._checking:

@@ -1,4 +1,5 @@
-"""The paths every service has: ``/health``, ``/health/live`` = ``/live``, ``/health/ready`` = ``/ready``, ``/metrics``.
+"""The paths every service has: ``/health``, ``/health/live`` = ``/live``, ``/health/ready`` = ``/ready``,
+``/health/accepting``, ``/metrics``.
 
 ``answer`` knows nothing of HTTP servers, so that an entry serves them on its public port; ``serve`` is
 the small server of the services without one. It reads a GET and closes: aiohttp would cost 11 MB in
@@ -19,7 +20,7 @@ from llm_platform.core import logging, metrics
 from llm_platform.core.config import Config
 from llm_platform.core.health import Health
 
-PATHS = ("/health", "/health/live", "/live", "/health/ready", "/ready", "/metrics")
+PATHS = ("/health", "/health/live", "/live", "/health/ready", "/ready", "/health/accepting", "/metrics")
 JSON = "application/json"
 
 CONNECTIONS = 64
@@ -41,6 +42,8 @@ async def answer(health: Health, path: str) -> Answer | None:
     """What to say to a GET of ``path``; None when it is not one of ``PATHS``."""
     if path in ("/health", "/health/live", "/live"):
         return Answer(200, JSON, _encode(health.live()))
+    if path == "/health/accepting":
+        return Answer(200 if health.accepting else 503, JSON, _encode(health.live()))
     if path in ("/health/ready", "/ready"):
         report = await health.report()
         return Answer(200 if report.ready else 503, JSON, _encode(report))

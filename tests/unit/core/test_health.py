@@ -90,3 +90,15 @@ async def test_a_reason_shows_no_secret(health: Health) -> None:
     reason = (await health.report()).dependencies["db"].reason
     assert reason is not None
     assert "canary" not in reason
+
+
+async def test_requests_may_be_sent_to_a_replica_whose_dependency_is_gone_but_not_to_a_draining_one(
+    health: Health,
+) -> None:
+    health.add("gone", lambda: "no answer")
+    assert not health.accepting
+    health.started = True
+    assert not (await health.report()).ready
+    assert health.accepting
+    health.draining = True
+    assert not health.accepting
