@@ -96,6 +96,7 @@ async def test_requests_may_be_sent_to_a_replica_whose_dependency_is_gone_but_no
     health: Health,
 ) -> None:
     health.add("gone", lambda: "no answer")
+    health.started = False
     assert not health.accepting
     health.started = True
     assert not (await health.report()).ready
