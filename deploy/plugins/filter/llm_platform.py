@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "services"))
 sys.path.insert(0, str(ROOT / "deploy" / "plugins"))
 
-from llm_platform.core.catalog import GENERATIONS, Catalog, Network, load  # noqa: E402
 from module_utils.replicas import checksum  # noqa: E402
+
+from llm_platform.core.catalog import GENERATIONS, Catalog, Network, load  # noqa: E402
 
 CATALOG = ROOT / "deploy" / "catalog.yml"
 CONFIG_DIRECTORY = "/etc/llm-platform"

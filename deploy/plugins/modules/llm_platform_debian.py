@@ -23,7 +23,7 @@ EXAMPLES = r"""
 - name: Have Debian 13
   llm_platform_debian:
     suite: trixie
-    mirror: http://deb.debian.org/debian
+    mirror: "{{ platform_debian_mirrors.archive }}"
     pull: debian:trixie-slim
 """
 
