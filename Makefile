@@ -45,7 +45,7 @@ lint: setup ## ruff, yamllint, ansible-lint, generated code, and a test for ever
 	@$(BIN)/ansible-lint --offline --profile production --quiet
 
 .PHONY: types
-types: setup ## mypy --strict on the package, its tests and the deployment's plugins
+types: setup ## mypy --strict on the package, the fleet, the simulator and the benchmark
 	@$(BIN)/mypy
 
 .PHONY: unit
