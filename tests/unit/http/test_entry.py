@@ -195,6 +195,16 @@ async def test_a_call_that_failed_gives_its_tokens_back() -> None:
     assert [item.tokens for item in limiter.finished] == [0]
 
 
+async def test_where_only_requests_are_limited_nothing_is_given_back() -> None:
+    limiter = RecordingLimiter()
+    keys = FixedKeys(common_pb2.Limits(requests_per_minute=100))
+    async with entry_server(ScriptedInference(), keys=keys, limiter=limiter) as server, client_of(server) as client:
+        await (await client.post(PATH, json=CHAT)).read()
+        await client.get("/health")
+    assert len(limiter.acquired) == 1
+    assert not limiter.finished
+
+
 @pytest.mark.case(10)
 async def test_requests_pass_while_the_limiter_is_down() -> None:
     keys = FixedKeys(common_pb2.Limits(requests_per_minute=1))

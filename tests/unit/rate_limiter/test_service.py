@@ -89,6 +89,13 @@ async def test_without_limits_everything_passes_and_nothing_is_remembered(limite
     assert len(limiter) == 0
 
 
+async def test_a_limit_of_requests_alone_holds_no_lease(limiter: MemoryLimiter, clock: Clock) -> None:
+    assert (await Key(limiter, "one", requests_per_minute=60).ask(ttl=600)).allowed
+    clock.now += 1_000_000_000
+    assert (await Key(limiter, "two", requests_per_minute=60).ask(ttl=600)).allowed
+    assert len(limiter) == 1, "the first is idle, and so forgotten, although nobody said Finish"
+
+
 @pytest.mark.case(6)
 async def test_concurrent_requests_cannot_overrun_a_token_limit(limiter: MemoryLimiter) -> None:
     key = Key(limiter, tokens_per_minute=100)
