@@ -60,12 +60,17 @@ integration: setup ## Real processes on the loopback over mTLS, and the OpenAI S
 deploy-test: setup ## ./deploy.sh dev deploy from nothing, its second run, an update under load (needs root and Docker)
 	@$(BIN)/pytest tests/deploy
 
+.PHONY: unit-image
+unit-image: ## Unit tests on the image's own Python and packages (needs root and Docker)
+	@deploy/scripts/bootstrap.sh
+	@.state/controller/bin/ansible-playbook -i deploy/inventory/dev.ini deploy/images/test.yml
+
 .PHONY: chaos
 chaos: setup ## kill -9 under load; every provider call must have exactly one ledger entry (KILLS=n a service)
 	@$(BIN)/pytest tests/chaos
 
 .PHONY: test
-test: lint types unit integration chaos deploy-test ## All of the above: what CI runs
+test: lint types unit integration chaos deploy-test unit-image ## All of the above: what CI runs
 
 .PHONY: bench
 bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
