@@ -13,7 +13,7 @@ help: ## List the targets
 $(VENV)/.installed: requirements/dev.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the development requirements"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.lock
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/dev.lock
 	@touch $@
 
 .PHONY: setup
@@ -42,7 +42,8 @@ lint: setup ## ruff, yamllint, ansible-lint, generated code, and a test for ever
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/yamllint --strict .
 	@tests/checks/generated-code && tests/checks/cases
-	@$(BIN)/ansible-lint --offline --profile production --quiet
+	@deploy/scripts/bootstrap.sh
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --profile production -q
 
 .PHONY: types
 types: setup ## mypy --strict on the package, the fleet, the simulator and the benchmark
@@ -74,7 +75,7 @@ test: lint types unit integration chaos deploy-test unit-image ## All of the abo
 
 .PHONY: bench
 bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bench.lock && $(BIN)/python -m bench
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/bench.lock && $(BIN)/python -m bench
 
 .PHONY: clean
 clean: ## Remove what the build and the tests made
