@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from llm_platform.core.batch import Batcher
+from llm_platform.core.batch import COMPANY, Batcher
 from llm_platform.core.errors import Code, PlatformError
 
 
@@ -103,3 +103,26 @@ async def test_closing_waits_for_what_was_accepted() -> None:
     asyncio.get_running_loop().call_later(0.01, recorder.gate.set)
     await batch.aclose()
     assert await asyncio.gather(*tasks) == [0, 2, 4]
+
+
+async def test_a_busy_callers_batches_wait_for_company_and_an_idle_callers_do_not() -> None:
+    recorder = Recorder()
+    batch = Batcher(recorder, linger=0.05)
+    await batch(0)
+    await asyncio.gather(*(batch(number) for number in range(COMPANY)))
+    first = asyncio.create_task(batch(1))
+    await asyncio.sleep(0.01)
+    assert len(recorder.batches) == 2
+    assert await asyncio.gather(first, batch(2)) == [2, 4]
+    await batch(3)
+    assert recorder.batches == [[0], list(range(COMPANY)), [1, 2], [3]]
+
+
+async def test_closing_does_not_wait_for_company() -> None:
+    recorder = Recorder()
+    batch = Batcher(recorder, linger=60)
+    await asyncio.gather(*(batch(number) for number in range(COMPANY)))
+    batch.post(1)
+    async with asyncio.timeout(5):
+        await batch.aclose()
+    assert recorder.batches[-1] == [1]
