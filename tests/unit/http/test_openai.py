@@ -44,8 +44,10 @@ def test_null_options_count_as_not_given() -> None:
     assert (head.model, head.stream, head.max_output_tokens) == ("", False, 0)
 
 
-def test_the_newer_name_of_the_output_limit_wins_and_counts_for_every_choice() -> None:
-    assert OPENAI.read(body(max_tokens=5, max_completion_tokens=10, n=3)).max_output_tokens == 30
+@pytest.mark.parametrize(("older", "newer"), [(5, 10), (10, 5), (None, 10), (10, None)])
+def test_the_larger_output_limit_is_the_bound_and_counts_for_every_choice(older: int | None, newer: int | None) -> None:
+    head = OPENAI.read(body(max_tokens=older, max_completion_tokens=newer, n=3))
+    assert head.max_output_tokens == 30
 
 
 @pytest.mark.parametrize(
@@ -154,6 +156,21 @@ def test_inline_audio_counts_less_than_its_base64() -> None:
     assert 10_000 <= prompt_tokens_bound(raw) < 11_000
 
 
-def test_an_odd_part_counts_as_text() -> None:
-    raw = json.dumps({"messages": [{"role": "user", "content": [{"image_url": 5}]}]}).encode()
-    assert prompt_tokens_bound(raw) == len(raw)
+@pytest.mark.parametrize(
+    "parts",
+    [
+        r'{"type": "image_url", "image_url": {"url": "https://a/b"}}',
+        r'{"type": "text", "text": "x", "image_url": 5}',
+        r'{"type": "image\u005furl", "image\u005Furl": {"url": "https://a/b"}}',
+        r'5, {"type": "text", "text": 5}, {"type": "image_url", "image_url": {"url": 5}}',
+        r'{"type": "text", "input_audio": 5}, {"type": "image_url", "image_url": "https://a/b"}',
+    ],
+)
+def test_an_image_counts_however_it_and_its_neighbours_are_written(parts: str) -> None:
+    raw = f'{{"messages": [{{"role": "user", "content": [{parts}]}}]}}'.encode()
+    assert OPENAI.read(raw).prompt_tokens_bound > IMAGE_TOKENS
+
+
+def test_parts_that_are_no_media_count_as_text() -> None:
+    raw = json.dumps({"messages": [{"role": "user", "content": [5, {"text": "input_audio"}, {"input_audio": 5}]}]})
+    assert prompt_tokens_bound(raw.encode()) == len(raw)

@@ -75,7 +75,8 @@ class OpenAI:
             model=chat.model or "",
             stream=bool(chat.stream),
             usage_wanted=bool(chat.stream_options and chat.stream_options.include_usage),
-            max_output_tokens=(chat.max_completion_tokens or chat.max_tokens or 0) * choices,
+            # Providers differ in which name they read: the larger one is the bound.
+            max_output_tokens=max(chat.max_completion_tokens or 0, chat.max_tokens or 0) * choices,
             choices=choices,
             prompt_tokens_bound=prompt_tokens_bound(body),
         )
