@@ -53,10 +53,10 @@ def version() -> None:
 def main() -> int:
     """Runs the command that the arguments name, which exits by itself; returns 1 for a failure it did not expect."""
     from llm_platform.core.config_document import ConfigError
-    from llm_platform.core.errors import PlatformError
+    from llm_platform.core.errors import CannotStartError, PlatformError
 
     try:
         app()
-    except (PlatformError, ConfigError, OSError) as error:
+    except (CannotStartError, PlatformError, ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     return 1

@@ -110,11 +110,15 @@ class Traffic(_Section):
     concurrency: int = Field(0, ge=0)
 
 
+_PicoDollars = Annotated[int, Field(ge=0, le=10_000_000_000)]
+"""The price of a token; billing's own bound (``billing/price.py``), so that a file is refused with its line."""
+
+
 class Billing(_Section):
     unknown_price: Literal["refuse", "free"] = Field(
         "refuse", description="What happens to a model without a price; free is flagged on every entry."
     )
-    prices: dict[str, Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+    prices: dict[str, Annotated[list[_PicoDollars], Field(min_length=2, max_length=2)]] = Field(
         default_factory=dict,
         description="Own prices, PROVIDER/MODEL: [input, output], in pico-dollars a token.",
     )

@@ -28,15 +28,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite transaction waits for the write lock."""
 MIGRATION_TIMEOUT_SECONDS = 60.0
@@ -48,7 +49,7 @@ _READING = "llm_reading"
 _MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
 
 
-class UnusableDatabaseError(Exception):
+class UnusableDatabaseError(CannotStartError):
     """The database cannot be used by this release: the service must not start. Says why and what to do."""
 
 
@@ -72,7 +73,7 @@ async def open_database(url: str, migrations_package: str) -> AsyncIterator[Asyn
     e.g. ``llm_platform.billing.migrations``. Several processes may open one database at once: one
     migrates, the others wait. Raises UnusableDatabaseError; a failed migration leaves nothing behind.
     """
-    engine = _engine(make_url(url))
+    engine = _engine(_parsed(url))
     try:
         await _migrate(engine, migrations_package)
         yield engine
@@ -80,9 +81,28 @@ async def open_database(url: str, migrations_package: str) -> AsyncIterator[Asyn
         await engine.dispose()
 
 
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise UnusableDatabaseError(
+            f"A database's URL is unreadable; it looks like {DRIVERS[1]}://USER@HOST/NAME."
+        ) from None
+
+
 def _engine(url: URL) -> AsyncEngine:
+    if url.drivername not in DRIVERS:
+        # The URL may hold a password: only its scheme is told.
+        raise UnusableDatabaseError(
+            f"A database's URL begins with {':// or '.join(DRIVERS)}://, not {url.drivername}://."
+        )
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True)
+        try:
+            return create_async_engine(url, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise UnusableDatabaseError(
+                f"For {url.drivername}:// the package {error.name} must be installed."
+            ) from error
     if url.database and url.database != ":memory:":
         try:
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +138,7 @@ async def migrate_apart(url: str, migrations_package: str) -> None:
     Alembic and what a migration makes take about 10 MB that a service would keep for its whole life.
     Raises UnusableDatabaseError.
     """
-    engine = _engine(make_url(url))
+    engine = _engine(_parsed(url))
     try:
         async with reading(engine).connect() as connection:
             if await connection.run_sync(_is_current, migrations_package):

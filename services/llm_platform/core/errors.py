@@ -91,6 +91,10 @@ _MEANINGS: dict[Code, _Meaning] = {
 }
 
 
+class CannotStartError(Exception):
+    """What an operator must mend before this can run. Says what and how, in a line without secrets."""
+
+
 @dataclass
 class PlatformError(Exception):
     """A failure as the caller may see it.

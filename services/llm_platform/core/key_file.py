@@ -10,10 +10,12 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from llm_platform.core.errors import CannotStartError
+
 KEY_BYTES = 32
 
 
-class UnusableKeyError(Exception):
+class UnusableKeyError(CannotStartError):
     """The key is missing or damaged: the service must not start. Says why and what to do."""
 
 

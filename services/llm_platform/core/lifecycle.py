@@ -20,7 +20,7 @@ import uvloop
 
 from llm_platform.core import logging, metrics, tracing
 from llm_platform.core.config import Config
-from llm_platform.core.errors import PlatformError
+from llm_platform.core.errors import CannotStartError, PlatformError
 from llm_platform.core.health import Health
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ class _Life:
             await starting
         except asyncio.CancelledError:
             return not self._crashed
-        except (PlatformError, OSError) as error:
+        except (CannotStartError, PlatformError, OSError) as error:
             log.error("cannot start", reason=str(error))
             return False
         except Exception as error:

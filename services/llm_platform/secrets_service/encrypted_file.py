@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.core.key_file import sync_folder
 from llm_platform.secrets_service.sealing import Sealer, TamperedError
@@ -32,7 +32,7 @@ LOCK_SECONDS = 2.0
 """How long a write waits for another process that is writing; less than its caller waits for us."""
 
 
-class UnusableStoreError(Exception):
+class UnusableStoreError(CannotStartError):
     """The store cannot be used with this key, or at all. Says why and what to do; nothing was changed."""
 
 

@@ -158,7 +158,7 @@ def test_a_price_that_cannot_be_believed_stops_the_start_with_its_place(
     prices: dict[str, list[int]], place: str
 ) -> None:
     with pytest.raises(PlatformError) as caught:
-        book(billing=Billing(prices=prices))
+        book(billing=Billing.model_construct(prices=prices))
     assert place in caught.value.message
 
 

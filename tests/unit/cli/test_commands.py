@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -120,6 +121,16 @@ def test_a_refused_configuration_is_told_by_every_command(cli: CommandLine) -> N
         assert done.returncode == 1
         assert "nonsense: unknown key" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_an_operator_must_mend_is_told_in_a_line(cli: CommandLine) -> None:
+    cli.config.write_text(json.dumps({"stores": {"ledger_url": "postgresql://u:hunter2@db/x", "secrets_key": "eA=="}}))
+    for arguments in (["usage"], ["secrets", "list"]):
+        done = cli(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert "hunter2" not in done.stderr
 
 
 def test_the_catalogue_is_checked(cli: CommandLine) -> None:

@@ -270,6 +270,13 @@ class TestEnvironment:
         assert "a stop may cut streams" in second
 
 
+@pytest.mark.parametrize("price", ["-1", "10000000001"])
+def test_a_price_that_cannot_be_believed_is_refused_with_its_line(file: Path, price: str) -> None:
+    (problem,) = refuse(file, f"billing:\n  prices:\n    openai/x: [1, {price}]\n")
+    assert problem.where == f"{file}:3"
+    assert problem.key == "billing.prices.openai/x[1]"
+
+
 def test_the_effective_configuration_shows_everything_but_secrets() -> None:
     config = load(
         None, {"OPENAI_API_KEY": CANARY, "DATABASE_URL": f"postgresql://u:{CANARY}@db/x", "GATEWAY_PORT": "1"}

@@ -149,6 +149,24 @@ async def test_a_folder_that_cannot_be_made_is_named(migrations: Migrations, tmp
             pytest.fail("it must not open")
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://u:hunter2@db/x", r"begins with sqlite\+aiosqlite:// or postgresql\+asyncpg://, not mysql://"),
+        ("postgresql://u:hunter2@db/x", "not postgresql://"),
+        ("u:hunter2@db", "unreadable"),
+        ("postgresql+asyncpg://u:hunter2@db:port/x", "unreadable"),
+    ],
+)
+async def test_a_url_of_no_known_database_is_refused_without_its_password(
+    url: str, reason: str, migrations: Migrations
+) -> None:
+    with pytest.raises(UnusableDatabaseError, match=reason) as refusal:
+        async with open_database(url, migrations.package):
+            pytest.fail("it must not open")
+    assert "hunter2" not in str(refusal.value)
+
+
 async def test_a_writer_sees_what_the_writer_before_it_wrote(url: str, migrations: Migrations) -> None:
     """Read, then write what was read plus one: no update is lost, no transaction fails."""
     migrations.add("0002", "CREATE TABLE counter (n INTEGER)", "INSERT INTO counter VALUES (0)", after="0001")

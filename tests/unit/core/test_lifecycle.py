@@ -25,7 +25,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from llm_platform.core import lifecycle
 from llm_platform.core.config import Config, Listen, Service, Traffic
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.logging import get_logger
 
 log = get_logger("test")
@@ -162,6 +162,7 @@ def test_a_second_signal_hurries(run: Callable[..., Process]) -> None:
     ("failure", "reason"),
     [
         ("PlatformError(Code.UNAVAILABLE, 'The ledger is away.')", "unavailable: The ledger is away."),
+        ("CannotStartError('The key is damaged.')", "The key is damaged."),
         ("OSError(98, 'Address already in use')", "[Errno 98] Address already in use"),
         ("KeyError('odd')", "KeyError: 'odd'"),
     ],
