@@ -30,7 +30,7 @@ def chat(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Sends a message to the platform and prints the answer. The API key is taken from LLM_GATEWAY_KEY."""
-    client = ChatClient(url, os.environ.get("LLM_GATEWAY_KEY", ""), timeout)
+    client = ChatClient(url, os.environ.get("LLM_GATEWAY_KEY", "").strip(), timeout)
     options = {"model": model or None, "max_tokens": max_tokens or None}
     conversation: list[Message] = [{"role": "system", "content": system}] if system else []
     if not message and sys.stdin.isatty():
@@ -49,12 +49,18 @@ class ChatClient:
     """A small client of ``/v1/chat/completions``."""
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            self._address = (parts.hostname or "", parts.port)
+        except ValueError as error:
+            raise fail(f"{url!r} is not an address: {error}.") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise fail(f"{url!r} is not an http or https address.")
+        if not (key.isascii() and key.isprintable()):
+            # Not shown: it may be a key with something pasted to it.
+            raise fail("LLM_GATEWAY_KEY holds characters that no key has.")
         self._url = url
         self._secure = parts.scheme == "https"
-        self._address = (parts.hostname, parts.port)
         self._path = f"{parts.path.rstrip('/').removesuffix('/v1')}/v1/chat/completions"
         self._headers = {"content-type": "application/json", "user-agent": "llm-gateway"}
         if key:

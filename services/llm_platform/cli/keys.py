@@ -12,6 +12,8 @@ from llm_platform.proto import accounts_pb2, common_pb2
 
 commands = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 
+MOST = 2**32 - 1
+"""What a message holds of any limit."""
 COLUMNS = ("key_id", "name", "user_id", "limits", "allowed_models", "state", "created_at")
 _LIMITS = (("requests_per_minute", "requests/min"), ("tokens_per_minute", "tokens/min"), ("concurrency", "at once"))
 
@@ -20,9 +22,9 @@ _LIMITS = (("requests_per_minute", "requests/min"), ("tokens_per_minute", "token
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     user: Annotated[str, typer.Option(help="Owner, id or name. Default: the first administrator.")] = "",
-    rpm: Annotated[int, typer.Option(min=0, help="Requests a minute, 0: no limit of its own.")] = 0,
-    tpm: Annotated[int, typer.Option(min=0, help="Tokens a minute, 0: no limit of its own.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=0, help="Requests at once, 0: no limit of its own.")] = 0,
+    rpm: Annotated[int, typer.Option(min=0, max=MOST, help="Requests a minute, 0: no limit of its own.")] = 0,
+    tpm: Annotated[int, typer.Option(min=0, max=MOST, help="Tokens a minute, 0: no limit of its own.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=0, max=MOST, help="Requests at once, 0: no limit of its own.")] = 0,
     model: Annotated[list[str] | None, typer.Option(help="A model it may use; repeat. Default: all.")] = None,
     expires_at: Annotated[str, typer.Option(help="RFC 3339 time. Default: never.")] = "",
     config: ConfigOption = None,

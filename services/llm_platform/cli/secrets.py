@@ -70,10 +70,10 @@ def delete(
 
 def _read_value(path: str) -> bytes:
     asked = sys.stdin.isatty()
-    text = getpass.getpass(f"Value of {path}: ") if asked else sys.stdin.read().rstrip("\r\n")
-    if not text:
+    value = getpass.getpass(f"Value of {path}: ").encode() if asked else sys.stdin.buffer.read().rstrip(b"\r\n")
+    if not value:
         raise fail("the value is empty, nothing was stored.")
-    return text.encode()
+    return value
 
 
 def _print_version(version: secrets_pb2.SecretVersion, output: Format) -> None:

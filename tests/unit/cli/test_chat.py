@@ -114,4 +114,21 @@ def test_nobody_there(cli: CommandLine) -> None:
     done = cli("chat", "Hi", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "cannot reach" in done.stderr
-    assert cli("chat", "Hi", "--url", "ftp://x").returncode == 1
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://", "http://x:99999", "http://x:y", "http://[::1"])
+def test_what_is_no_address_is_refused_in_a_line(cli: CommandLine, url: str) -> None:
+    done = cli("chat", "Hi", "--url", url)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {url!r} is not an")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_key_may_end_in_a_line_break_and_a_malformed_one_is_not_shown(cli: CommandLine, entry: Entry) -> None:
+    assert cli("chat", "Hi", "--url", entry.url, LLM_GATEWAY_KEY="k1\r\n").returncode == 0
+    assert entry.keys == ["Bearer k1"]
+    for key in ("sk-secret\nX-Evil: 1", "sk-secret€"):
+        done = cli("chat", "Hi", "--url", entry.url, LLM_GATEWAY_KEY=key)
+        assert done.returncode == 1
+        assert "LLM_GATEWAY_KEY" in done.stderr
+        assert "sk-secret" not in done.stderr

@@ -56,6 +56,19 @@ def test_a_secret_comes_from_standard_input_and_is_never_shown(cli: CommandLine)
     assert not [info for info in cli.json("secrets", "list") if info["version"]]
 
 
+def test_a_secret_may_be_any_bytes(cli: CommandLine) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llm_platform", "secrets", "set", "llm/x/api_key"],
+        input=b"\xff\xfe\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+        cwd=cli.directory,
+        env=cli.environment,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_secret_is_no_argument(cli: CommandLine) -> None:
     assert cli("secrets", "set", "llm/x/api_key", CANARY).returncode == 2
 
@@ -141,7 +154,16 @@ def test_the_catalogue_is_checked(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nothing"], ["keys"], ["keys", "create"], ["run"], ["run", "nothing"], ["serve", "--port", "x"]]
+    "arguments",
+    [
+        ["nothing"],
+        ["keys"],
+        ["keys", "create"],
+        ["run"],
+        ["run", "nothing"],
+        ["serve", "--port", "x"],
+        ["keys", "create", "x", "--rpm", "1" + 20 * "0"],
+    ],
 )
 def test_wrong_usage_exits_2(cli: CommandLine, arguments: list[str]) -> None:
     assert cli(*arguments).returncode == 2
