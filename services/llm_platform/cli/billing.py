@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from llm_platform.cli.connection import ConfigOption, with_ledger
+from llm_platform.cli.connection import ConfigOption, with_accounts, with_ledger
 from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_json, print_rows
-from llm_platform.proto import common_pb2, ledger_pb2
+from llm_platform.proto import accounts_pb2, common_pb2, ledger_pb2
 
 NANO = 1_000_000_000
+ANONYMOUS = "anonymous"
+"""Who calls an open entry without a key (``http/credentials.py``)."""
 
 budgets = typer.Typer(help="Budgets of keys: set, list.", no_args_is_help=True)
 ledger = typer.Typer(help="The ledger: verify.", no_args_is_help=True)
 
 
 def usage(
-    key: Annotated[str, typer.Option(help="Only of this key id.")] = "",
+    key: Annotated[str, typer.Option(help="Only of this key, id or prefix.")] = "",
     since: Annotated[str, typer.Option(help="From this RFC 3339 time on.")] = "",
     until: Annotated[str, typer.Option(help="Before this RFC 3339 time.")] = "",
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Tokens and cost per key and model."""
-    query = ledger_pb2.UsageQuery(key_id=key, since=since, until=until)
+    query = ledger_pb2.UsageQuery(key_id=_key_id(key), since=since, until=until)
     report = with_ledger(config, lambda ledger: ledger.usage(query))
     columns = ("key_id", "provider", "model", "requests", "input_tokens", "output_tokens", "cost")
     print_rows([_usage_row(row) for row in report.rows], columns, output, empty="Nothing was used.")
@@ -33,13 +36,13 @@ def usage(
 
 @budgets.command("set")
 def set_budget(
-    key: Annotated[str, typer.Argument(help="Id of the key.")],
+    key: Annotated[str, typer.Argument(help="Id or prefix of the key; or anonymous.")],
     limit: Annotated[str, typer.Argument(help="In US dollars, e.g. 12.50; or none.")],
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Sets what a key may spend, in total."""
-    budget = ledger_pb2.Budget(key_id=key, limit=_nano_dollars(limit))
+    budget = ledger_pb2.Budget(limit=_nano_dollars(limit), key_id=_existing_key_id(config, key))
     row = _budget_row(with_ledger(config, lambda ledger: ledger.set_budget(budget)))
     print_rows([row], ("key_id", "limit", "spent", "reserved"), output, empty="")
 
@@ -64,6 +67,24 @@ def verify(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> 
         print("\n".join(problems) or "Every balance agrees with the entries.")
     if problems:
         raise typer.Exit(1)
+
+
+def _key_id(key: str) -> str:
+    """The id in a key or in its shown prefix: the ledger must never be told the key itself."""
+    from llm_platform.auth_service.keys import key_id_of
+
+    return key_id_of(key) or key
+
+
+def _existing_key_id(config: Path | None, key: str) -> str:
+    """Billing does not know which keys there are, and a budget of none binds nobody without a word."""
+    key_id = _key_id(key)
+    request = accounts_pb2.ListKeysRequest(include_revoked=True)
+    if key_id != ANONYMOUS:
+        listed = with_accounts(config, lambda accounts: accounts.list_keys(request)).items
+        if all(each.key_id != key_id for each in listed):
+            raise fail("there is no such key.", "llm-gateway keys list shows them.")
+    return key_id
 
 
 def _nano_dollars(text: str) -> int:

@@ -89,11 +89,23 @@ def test_a_deletion_is_confirmed(cli: CommandLine) -> None:
 
 
 def test_budgets_are_exact(cli: CommandLine) -> None:
-    (row,) = cli.json("budgets", "set", "key_1", "0.000000001")
+    key = cli.json("bootstrap")["key_id"]
+    (row,) = cli.json("budgets", "set", key, "0.000000001")
     assert row["limit_nano_dollars"] == 1
-    assert cli.json("budgets", "set", "key_1", "$12.5")[0]["limit"] == "$12.50"
+    assert cli.json("budgets", "set", key, "$12.5")[0]["limit"] == "$12.50"
     assert [each["limit_nano_dollars"] for each in cli.json("budgets", "list")] == [12_500_000_000]
-    assert cli.json("budgets", "set", "key_1", "none")[0]["limit"] is None
+    assert cli.json("budgets", "set", key, "none")[0]["limit"] is None
+
+
+def test_a_budget_is_of_a_key_that_exists_however_it_is_named(cli: CommandLine) -> None:
+    """A budget of a mistyped key would bind nobody, and the ledger must not keep a key's secret."""
+    made = cli.json("bootstrap")
+    for name in (made["key_id"], f"sk-llm-{made['key_id']}", made["key"]):
+        assert cli.json("budgets", "set", name, "5")[0]["key_id"] == made["key_id"]
+    assert cli("budgets", "set", "anonymous", "5").returncode == 0
+    done = cli("budgets", "set", "mistyped", "5")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "error: there is no such key.")
+    assert [each["key_id"] for each in cli.json("budgets", "list")] == sorted(["anonymous", made["key_id"]])
 
 
 @pytest.mark.case(9)
