@@ -144,7 +144,9 @@ async def test_a_process_killed_while_it_commits_loses_nothing_it_acknowledged(t
         enough = len(acknowledged) + 100
         async with asyncio.timeout(30):
             while len(acknowledged) < enough:
-                acknowledged.add((await process.stdout.readline()).decode().strip())
+                line = await process.stdout.readline()
+                assert line, f"the writer stopped by itself, exit code {await process.wait()}"
+                acknowledged.add(line.decode().strip())
         process.send_signal(signal.SIGKILL)
         rest = (await process.stdout.read()).decode()
         # The last line may be cut.
