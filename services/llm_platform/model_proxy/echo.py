@@ -7,7 +7,8 @@ Its rules, for people and tests that rely on them:
   messages. ``max_tokens`` (``max_completion_tokens``) cuts the answer; ``finish_reason`` is then ``length``.
 * With ``tools``, a message that says ``call NAME`` is answered by a call of that tool, as often as it is said, with the
   JSON object that follows the name as arguments, or ``{}``. A ``tool_choice`` that forces a call gets one.
-* ``[[tokens=N]]`` in the message makes the answer N tokens long, ``[[delay_ms=N]]`` paces it.
+* ``[[tokens=N]]`` in the message makes the answer N tokens long, ``[[delay_ms=N]]`` paces it; longer than the
+  timeout, it is given up as a provider is that falls silent.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import msgspec
 from llm_platform.core import config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.model_proxy.openai_compatible import BufferedAnswer
-from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Sending
+from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result, Sending
 from llm_platform.proto import common_pb2, inference_pb2
 
 _TOKEN = re.compile(r"\s*\S{1,12}|\s+\Z")
@@ -108,9 +109,9 @@ class Echo:
         sending.has_left()
         said = _say(request)
         if request.stream:
-            return _EchoedStream(said, request.usage_wanted)
+            return _EchoedStream(self.name, said, request.usage_wanted, sending.silence)
         if said.delay:
-            await asyncio.sleep(said.delay)
+            await _wait(self.name, said.delay, sending.first_byte)
         return BufferedAnswer("application/json", {}, _encode(_completion(said)), said.usage)
 
 
@@ -120,11 +121,13 @@ class _EchoedStream:
     status = 200
     content_type = "text/event-stream"
 
-    def __init__(self, said: _Said, usage_wanted: bool) -> None:
+    def __init__(self, name: str, said: _Said, usage_wanted: bool, silence: float) -> None:
         self.headers: dict[str, str] = {}
         self.usage: common_pb2.Usage | None = None
         self.output_bytes = 0
         self.complete = False
+        self._name = name
+        self._silence = silence
         self._blocks = self._paced(said, usage_wanted)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -137,7 +140,7 @@ class _EchoedStream:
         *chunks, last = _chunks(said, usage_wanted)
         if said.delay:
             for chunk, size in chunks:
-                await asyncio.sleep(said.delay)
+                await _wait(self._name, said.delay, self._silence)
                 self.output_bytes += size
                 yield chunk
             chunks = []
@@ -145,6 +148,14 @@ class _EchoedStream:
         self.usage = said.usage
         self.complete = True
         yield b"".join(chunk for chunk, _ in chunks) + last[0]
+
+
+async def _wait(name: str, delay: float, patience: float) -> None:
+    """Pauses as a slow provider does, and is given up as one: what a caller asked for says nothing of its health."""
+    await asyncio.sleep(min(delay, patience))
+    if delay > patience:
+        error = PlatformError(Code.PROVIDER_TIMEOUT, f"Provider {name} did not answer in time.")
+        raise AttemptError(error, result=Result.TIMEOUT, status=200, unhealthy=False, written=True, charged=True)
 
 
 def _say(request: Prepared) -> _Said:

@@ -116,6 +116,17 @@ async def test_directives_make_it_longer_and_slower(proxy: ModelProxy, ledger: M
     assert outcome.usage.output_tokens > 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_delay_beyond_the_timeout_is_a_timeout(proxy: ModelProxy, ledger: MemoryLedger, stream: bool) -> None:
+    call = call_of("echo", provider="echo", stream=stream, timeout_ms=50)
+    with pytest.raises(PlatformError) as refused:
+        await read(await proxy.inference.open(call, said("a b [[delay_ms=5000]]")))
+    assert refused.value.code is Code.PROVIDER_TIMEOUT
+    [outcome] = await ledger.closing(call.route.reservation_id)
+    assert (outcome.result, outcome.kind) == ("timeout", "estimated")
+    await buffered(proxy, said("a caller's own delay does no harm to others"))
+
+
 @pytest.mark.parametrize(
     "body", [b"{}", b"[", said("x", messages=[]), said("x", max_tokens=0), said("x", messages=[{"role": "king"}])]
 )
