@@ -16,8 +16,12 @@ $(VENV)/.installed: requirements/dev.lock
 	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/dev.lock
 	@touch $@
 
+$(BIN)/llm-gateway: $(VENV)/.installed pyproject.toml
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
 .PHONY: setup
-setup: $(VENV)/.installed ## Make .venv with the pinned requirements
+setup: $(BIN)/llm-gateway ## Make .venv with the pinned requirements, and llm-gateway in it
 
 .PHONY: proto
 proto: setup ## Generate the message classes from services/proto
