@@ -18,16 +18,12 @@ _commit_seconds = metrics.ledger_commit.labels("commit")
 def committed(done: Committed, seconds: float) -> None:
     _batch_size.observe(len(done.results))
     _commit_seconds.observe(seconds)
-    appended: Counter[tuple[str, str]] = Counter()
-    reserved = 0
     spent: Counter[tuple[str, str]] = Counter()
     for entry in done.entries:
-        appended[entry.kind, entry.certainty] += 1
-        if entry.kind == "reserve":
-            reserved += entry.amount
-        elif entry.kind == "settle" and entry.amount:
+        if entry.kind == "settle" and entry.amount:
             spent[entry.provider, entry.model] += entry.amount
-    for (kind, certainty), count in appended.items():
+    reserved = sum(entry.amount for entry in done.entries if entry.kind == "reserve")
+    for (kind, certainty), count in Counter((entry.kind, entry.certainty) for entry in done.entries).items():
         metrics.ledger_entries.labels(kind, certainty).inc(count)
     for (provider, model), amount in spent.items():
         metrics.cost.labels(provider, metrics.model_label(model)).inc(amount * _NANO)

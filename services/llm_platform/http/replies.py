@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import time
 from collections.abc import Awaitable, Coroutine
+from contextlib import nullcontext
 
 from aiohttp import hdrs, web
 
@@ -31,7 +32,8 @@ async def send_buffered(exchange: Exchange, reply: Reply, deadline: float) -> we
     ``deadline`` is by the loop's clock. Raises ``PlatformError``, ``ConnectionError`` when the client left.
     """
     try:
-        async with asyncio.timeout_at(deadline):
+        # What has ended already is only read, which needs no timer.
+        async with asyncio.timeout_at(deadline) if reply.end is None else nullcontext():
             parts = [part async for part in reply]
     except TimeoutError:
         raise took_too_long() from None

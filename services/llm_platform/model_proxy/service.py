@@ -27,7 +27,7 @@ class ModelProxyService:
         self._draining = False
         self._none_open = asyncio.Event()
         self._none_open.set()
-        self._open_metric = metrics.requests_open.labels("model-proxy")
+        metrics.requests_open.labels("model-proxy").set_function(lambda: self._open)
 
     async def open(self, call: inference_pb2.Open, body: bytes) -> Reply:
         """Raises ``PlatformError``; every attempt made until then has its outcome in the journal."""
@@ -52,13 +52,11 @@ class ModelProxyService:
     def closed(self) -> None:
         """A call has ended."""
         self._open -= 1
-        self._open_metric.set(self._open)
         if not self._open:
             self._none_open.set()
 
     def _opened(self) -> None:
         self._open += 1
-        self._open_metric.set(self._open)
         self._none_open.clear()
 
     def _find(self, name: str) -> Serving:

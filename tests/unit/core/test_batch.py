@@ -113,7 +113,8 @@ async def test_a_busy_callers_batches_wait_for_company_and_an_idle_callers_do_no
     first = asyncio.create_task(batch(1))
     await asyncio.sleep(0.01)
     assert len(recorder.batches) == 2
-    assert await asyncio.gather(first, batch(2)) == [2, 4]
+    second = asyncio.create_task(batch(2))
+    assert [await first, await second] == [2, 4]
     await batch(3)
     assert recorder.batches == [[0], list(range(COMPANY)), [1, 2], [3]]
 
