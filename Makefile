@@ -17,7 +17,7 @@ $(VENV)/.installed: requirements/dev.lock
 	@touch $@
 
 $(BIN)/llm-gateway: $(VENV)/.installed pyproject.toml
-	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 
 .PHONY: setup
