@@ -31,7 +31,7 @@ def locked(config: Config) -> Iterator[None]:
 @contextmanager
 def pragma(ledger: DatabaseLedger, on: str, off: str) -> Iterator[None]:
     """Sets and unsets something on the connection that writes."""
-    connection = ledger._store._transactions._connection
+    connection = ledger._store._transactions._connection  # type: ignore[attr-defined] # SQLite's own
     connection.execute(f"PRAGMA {on}")
     yield
     connection.execute(f"PRAGMA {off}")

@@ -24,7 +24,7 @@ def test_the_hot_path_compiles_for_postgresql() -> None:
     sql = Statements(dialect())
     assert "ON CONFLICT DO NOTHING" in sql.make_balance
     recorder = _Recorder()
-    sql.append_entries(recorder, [EntryRow(*range(len(EntryRow._fields)))] * 5)
+    sql.append_entries(recorder, [EntryRow._fields] * 5)
     assert [statement.count("$") for statement, _ in recorder.ran] == [4 * len(EntryRow._fields), len(EntryRow._fields)]
 
 
@@ -42,7 +42,7 @@ def test_every_row_is_inserted_once_and_in_order(count: int) -> None:
     from sqlalchemy.dialects.sqlite import dialect
 
     recorder = _Recorder()
-    rows = [EntryRow("reserve", f"rsv_{n}", *([""] * 6), n, *([""] * 4), *([0] * 8)) for n in range(count)]
+    rows = [tuple(f"{column} {n}" for column in EntryRow._fields) for n in range(count)]
     Statements(dialect()).append_entries(recorder, rows)
     assert [value for _, values in recorder.ran for value in values] == [value for row in rows for value in row]
     assert len({statement for statement, _ in recorder.ran}) == len(recorder.ran) or count == 100
