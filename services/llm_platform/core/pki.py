@@ -1,4 +1,4 @@
-"""Certificates of the services: a private authority, and who a certificate says one is.
+"""Issuing the certificates of the services: a private authority, and what it signs.
 
 A service is named twice in its certificate: ``spiffe://TRUST_DOMAIN/SERVICE`` as a URI, which servers
 check against the catalogue, and ``SERVICE.TRUST_DOMAIN`` as a DNS name, which clients check, since a
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from llm_platform.core.certificate import dns_name, spiffe_id
 from llm_platform.core.config import Tls
 
 CERTIFICATE_FILE = "certificate.pem"
@@ -28,14 +29,6 @@ AUTHORITY_FILE = "authority.pem"
 
 _CLOCK_SKEW = dt.timedelta(minutes=5)
 """Hosts whose clock is behind by less accept a certificate at once."""
-
-
-def spiffe_id(trust_domain: str, service: str) -> str:
-    return f"spiffe://{trust_domain}/{service}"
-
-
-def dns_name(trust_domain: str, service: str) -> str:
-    return f"{service}.{trust_domain}"
 
 
 @dataclass(frozen=True)
@@ -135,21 +128,6 @@ def write_bundle(directory: Path, bundle: Bundle) -> Tls:
         authority=directory / AUTHORITY_FILE,
         trust_domain=bundle.trust_domain,
     )
-
-
-def days_left(certificate: bytes) -> float:
-    """Days until the first certificate of a PEM file expires; negative when it has."""
-    expiry = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-    return (expiry - dt.datetime.now(dt.UTC)).total_seconds() / 86400
-
-
-def check_bundle(certificate: bytes, key: bytes, authority: bytes) -> None:
-    """Raises ``ValueError`` for PEM files that are no use together, e.g. while they are being replaced."""
-    own = x509.load_pem_x509_certificate(certificate)
-    private = serialization.load_pem_private_key(key, password=None)
-    if own.public_key() != private.public_key():
-        raise ValueError("the key does not belong to the certificate")
-    x509.load_pem_x509_certificates(authority)
 
 
 def _builder(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import grpc
 import grpc.aio
 
-from llm_platform.core import metrics, pki
+from llm_platform.core import certificate, metrics
 from llm_platform.core.config import Config, Tls
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
@@ -99,9 +99,11 @@ class Certificates:
 
     def _read(self) -> Material:
         tls = self._tls
+        expires_at = certificate.expiry(tls)
         material = Material(tls.certificate.read_bytes(), tls.key.read_bytes(), tls.authority.read_bytes())
-        pki.check_bundle(*material)
-        self._expires_at = time.time() + pki.days_left(material.certificate) * 86400
+        if self._look() != self._stamp:
+            raise ValueError("they are being replaced")
+        self._expires_at = expires_at
         metrics.certificate_expiry.set(self._expires_at)
         return material
 
@@ -151,7 +153,7 @@ def open_target(
     """
     if config.tls is None or material is None:
         return grpc.aio.insecure_channel(target, options=[*CLIENT_OPTIONS, *options])
-    name = ("grpc.ssl_target_name_override", pki.dns_name(config.tls.trust_domain, service))
+    name = ("grpc.ssl_target_name_override", certificate.dns_name(config.tls.trust_domain, service))
     return grpc.aio.secure_channel(target, channel_credentials(material), options=[*CLIENT_OPTIONS, name, *options])
 
 

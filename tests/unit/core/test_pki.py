@@ -55,11 +55,6 @@ def test_the_authority_vouches_for_its_certificates_and_no_other_does(authority:
         verify(pki.issue_authority("prod.example"))
 
 
-def test_days_left_counts_to_the_expiry(authority: pki.Authority) -> None:
-    assert pki.days_left(pki.issue_certificate(authority, "head", days=30).certificate) == pytest.approx(30, abs=0.01)
-    assert pki.days_left(pki.issue_certificate(authority, "head", days=-2).certificate) == pytest.approx(-2, abs=0.01)
-
-
 @pytest.mark.case(32)
 def test_a_host_whose_clock_is_behind_accepts_a_new_certificate(authority: pki.Authority) -> None:
     certificate = x509.load_pem_x509_certificate(pki.issue_certificate(authority, "head").certificate)
@@ -84,12 +79,3 @@ def test_a_bundle_can_trust_two_authorities(authority: pki.Authority) -> None:
     second = pki.issue_authority("prod.example")
     bundle = pki.issue_certificate(authority, "head").trusting(authority, second)
     assert len(x509.load_pem_x509_certificates(bundle.authority)) == 2
-
-
-def test_a_key_of_another_certificate_is_found_out(authority: pki.Authority) -> None:
-    one, other = pki.issue_certificate(authority, "head"), pki.issue_certificate(authority, "head")
-    pki.check_bundle(one.certificate, one.key, one.authority)
-    with pytest.raises(ValueError, match="does not belong"):
-        pki.check_bundle(one.certificate, other.key, one.authority)
-    with pytest.raises(ValueError, match="Unable to load"):
-        pki.check_bundle(one.certificate, one.key, b"")
