@@ -69,4 +69,4 @@ async def start(runtime: Runtime) -> None:
     await prepare(config)
     accounts = await runtime.enter(open_accounts(config))
     runtime.health.add("database", accounts.check)
-    await serve(runtime, ports={config.listen.grpc or 0: [(ACCOUNTS, accounts)]})
+    await serve(runtime, ports={config.listen.grpc: [(ACCOUNTS, accounts)]})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_platform.billing.interfaces import LEDGER, Ledger
 from llm_platform.core.config import Config
+from llm_platform.core.errors import CannotStartError
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
 from llm_platform.head.interfaces import ROUTING, Routing
@@ -72,7 +73,7 @@ async def start(runtime: Runtime) -> None:
 
     config = runtime.config
     if config.listen.grpc is None:
-        raise ValueError("listen.grpc must be set: tail and gateway reach head there.")
+        raise CannotStartError("listen.grpc must be set: tail and gateway reach head there.")
     peers = await runtime.enter(Peers(config))
     inference = await runtime.enter(connect(config, MODEL_PROXY, settings=Settings(resend=False)))
     head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS)))

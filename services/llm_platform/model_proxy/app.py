@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llm_platform.billing.interfaces import LEDGER, Ledger
 from llm_platform.core.config import Config
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
 from llm_platform.http.client import HttpClient
@@ -83,7 +83,7 @@ async def start(runtime: Runtime) -> None:
 
     config = runtime.config
     if config.listen.grpc is None or config.listen.control is None:
-        raise ValueError("listen.grpc and listen.control must be set: head and gateway reach model-proxy there.")
+        raise CannotStartError("listen.grpc and listen.control must be set: head and gateway reach model-proxy there.")
     peers = await runtime.enter(Peers(config))
     proxy = await runtime.enter(open_model_proxy(config, peers.remote(SECRETS), peers.remote(LEDGER)))
     runtime.health.add("journal", proxy.problem)

@@ -14,7 +14,7 @@ from functools import partial
 
 from llm_platform.core import metrics
 from llm_platform.core.config import Config
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import inference_pb2
 from llm_platform.relay.connection import ClientLink, Connection, OpenChannel, Replica, State
@@ -35,7 +35,7 @@ async def connect(
 ) -> AsyncIterator[RelayClient]:
     """An ``Inference`` over ``config.peers[peer]``. Returns at once: links are made in the background.
 
-    Raises ``ValueError`` when no endpoint is configured.
+    Raises ``CannotStartError`` when no endpoint is configured.
     """
     client = RelayClient(config, peer, settings or Settings(), open_channel)
     try:
@@ -50,7 +50,7 @@ class RelayClient:
     def __init__(self, config: Config, peer: str, settings: Settings, open_channel: OpenChannel) -> None:
         endpoints = config.peers.get(peer)
         if not endpoints:
-            raise ValueError(f"peers.{peer} names no endpoint: the relay needs at least one host:port.")
+            raise CannotStartError(f"peers.{peer} names no endpoint: list its replicas there, each as HOST:PORT.")
         self._peer = peer
         self._settings = settings
         self._loop = asyncio.get_running_loop()

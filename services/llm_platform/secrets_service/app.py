@@ -59,4 +59,4 @@ async def start(runtime: Runtime) -> None:
 
     secrets = await runtime.enter(open_secrets(runtime.config))
     runtime.health.add("store", secrets.check)
-    await serve(runtime, ports={runtime.config.listen.grpc or 0: [(SECRETS, secrets)]})
+    await serve(runtime, ports={runtime.config.listen.grpc: [(SECRETS, secrets)]})

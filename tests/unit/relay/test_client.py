@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from llm_platform.core.config import Config
-from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.proto import inference_pb2
 from llm_platform.relay.client import connect
 from llm_platform.relay.connection import State
@@ -35,7 +35,7 @@ async def held(_call: inference_pb2.Open, _body: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_a_service_without_endpoints_is_a_configuration_error() -> None:
-    with pytest.raises(ValueError, match=r"peers\.head names no endpoint"):
+    with pytest.raises(CannotStartError, match=r"peers\.head names no endpoint"):
         async with connect(Config(), "head"):
             pass
 
