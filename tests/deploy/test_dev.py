@@ -103,7 +103,7 @@ def test_the_image_holds_no_compiler_and_no_trace_of_the_build(first_deploy: str
 def test_status_says_what_runs(first_deploy: str) -> None:
     rows = json.loads(deploy("status", "--format", "json").stdout)
     replicas = {row["replica"]: row for row in rows}
-    assert {f"{service}-1" for service in SERVICES} <= set(replicas)
+    assert {f"{service}-1" for service in SERVICES} | {"haproxy"} <= set(replicas)
     assert all(row["healthy"] for row in rows), rows
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import containers
 from ansible.module_utils.containers import Container, statuses
 from ansible.module_utils.verification import Entry, refusal_without_certificate
 
@@ -109,17 +110,27 @@ def container(name: str, state: str = "running") -> Container:
 
 
 def test_the_status_tells_wanted_missing_and_draining_replicas() -> None:
+    present = [container("tail-1"), container("tail-1-draining"), container("tail-9-draining", "exited")]
     with server(GOOD) as port:
         services = {"tail": {"ports": {"http": port}, "replicas": 2, "health": "/health/ready"}}
-        found = list(statuses([container("tail-1"), container("tail-1-draining")], services, {}))
+        found = list(statuses(present, services, {}))
     assert [(one.replica, one.wanted, one.healthy, one.reason) for one in found] == [
         ("tail-1", True, True, ""),
         ("tail-2", True, False, "there is no such container"),
-        ("tail-1-draining", False, False, "draining"),
+        ("haproxy", True, False, "there is no such container"),
+        ("tail-1-draining", False, False, "it finishes its open streams"),
     ]
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (404, False)])
+def test_the_status_asks_haproxy_too(monkeypatch: pytest.MonkeyPatch, status: int, healthy: bool) -> None:
+    with server(GOOD | {"ready": (status, "text/plain", "ok")}) as port:
+        monkeypatch.setitem(containers.PROXY_HEALTH, "ports", {"http": port})
+        (found,) = statuses([container("haproxy")], {}, {})
+    assert (found.replica, found.wanted, found.healthy) == ("haproxy", True, healthy)
 
 
 def test_a_stopped_replica_says_where_to_look() -> None:
     services = {"tail": {"ports": {"http": 1}, "replicas": 1}}
-    (found,) = statuses([container("tail-1", "exited")], services, {})
+    found, _ = statuses([container("tail-1", "exited")], services, {})
     assert found.reason == "it is exited: `docker logs tail-1` says why"

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 LABEL = "llm-platform"
-PROXY = "haproxy"
 ASK_SECONDS = 3
+PROXY = "haproxy"
+PROXY_HEALTH = {"ports": {"http": 8404}, "health": "/health"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Container:
     since: str
     """RFC 3339, when it was started."""
     address: str
-    """On one of its networks; empty while it does not run, or on the host's network."""
+    """On one of its networks; the loopback's while it does not run, or on the host's network."""
 
 
 @dataclass(frozen=True)
@@ -79,36 +80,39 @@ def read(inspected: Mapping[str, Any]) -> Container:
         state=inspected["State"]["Status"],
         release=labels.get(f"{LABEL}.release", ""),
         since=inspected["State"]["StartedAt"].partition(".")[0] + "Z",
-        address=next((one["IPAddress"] for one in networks if one["IPAddress"]), ""),
+        address=next((one["IPAddress"] for one in networks if one["IPAddress"]), "127.0.0.1"),
     )
 
 
 def statuses(
     present: list[Container], services: Mapping[str, Mapping[str, Any]], replicas: Mapping[str, int]
 ) -> Iterator[ReplicaStatus]:
-    """Every wanted replica of ``services`` (entries of the catalogue), then what runs beside them."""
+    """Every wanted replica of ``services`` (entries of the catalogue) and HAProxy, then what runs beside them."""
     by_name = {one.name: one for one in present}
     wanted = {
-        f"{service}-{number}": service
+        f"{service}-{number}": (service, one)
         for service, one in services.items()
         for number in range(1, int(replicas.get(service, one.get("replicas", 1))) + 1)
     }
-    for name, service in wanted.items():
+    wanted[PROXY] = (PROXY, PROXY_HEALTH)
+    for name, (service, asked) in wanted.items():
         container = by_name.get(name)
         if container is None:
             yield ReplicaStatus(service, name, True, "missing", False, "there is no such container", "", "")
             continue
-        reason = not_ready(container, services[service])
+        reason = not_ready(container, asked)
         yield ReplicaStatus(
             service, name, True, container.state, not reason, reason, container.release, container.since
         )
     for container in present:
-        if container.name not in wanted and container.service != PROXY:
-            reason = "draining" if container.name.endswith("-draining") else "not wanted"
-            yield ReplicaStatus(
-                container.service, container.name, False, container.state, False, reason, container.release,
-                container.since,
-            )  # fmt: skip
+        draining = container.name.endswith("-draining")
+        if container.name in wanted or (draining and container.state == "exited"):
+            continue
+        reason = "it finishes its open streams" if draining else "it is not wanted"
+        yield ReplicaStatus(
+            container.service, container.name, False, container.state, False, reason, container.release,
+            container.since,
+        )  # fmt: skip
 
 
 def not_ready(container: Container, service: Mapping[str, Any]) -> str:
