@@ -23,6 +23,7 @@ from module_utils.replicas import checksum  # noqa: E402
 from llm_platform.core.catalog import GENERATIONS, Catalog, Network, load  # noqa: E402
 
 CATALOG = ROOT / "deploy" / "catalog.yml"
+PROXY_TEMPLATE = ROOT / "roles" / "haproxy" / "templates" / "haproxy.cfg.j2"
 CONFIG_DIRECTORY = "/etc/llm-platform"
 DATA_DIRECTORY = "/var/lib/llm-platform"
 ENVIRONMENT_NAMES = {"dev": "dev", "lab": "dev", "staging": "staging", "production": "prod"}
@@ -95,12 +96,11 @@ def desired(hostvars: Mapping[str, Variables], host_name: str, service: str) -> 
         f"{variables['platform_config_dir']}/pki/{service}:{CONFIG_DIRECTORY}/pki:ro",
     ]
     replicas = []
-    for number in range(1, host.replicas(service) + 1):
-        config = _yaml(configuration(host, service, f"{service}-{number}"))
+    for number, (name, config) in enumerate(_configurations(host, service).items(), 1):
         addresses = host.addresses(service, number)
         replicas.append(
             {
-                "name": f"{service}-{number}",
+                "name": name,
                 "checksum": checksum(image, command, container, volumes, addresses, config, CATALOG.read_text()),
                 "addresses": addresses,
                 "config": config,
@@ -126,6 +126,25 @@ def desired(hostvars: Mapping[str, Variables], host_name: str, service: str) -> 
         "drain_seconds": int(variables["platform_drain_seconds"]),
         "proxied": [service, *(f"{service}-{listener}" for listener in catalogued.ports if listener != "http")],
     }
+
+
+def release(hostvars: Mapping[str, Variables]) -> str:
+    """Names what all hosts are given: the images (by their inputs), the catalogue and every rendered configuration."""
+    hosts = [Host(hostvars, name) for name in sorted(hostvars)]
+    images = sorted(one["reference"] for one in hosts[0].variables["platform_images"].values())
+    given = [
+        (host.name, service, _container(host, service), _configurations(host, service))
+        for host in hosts
+        for service in host.services()
+    ]
+    proxies = [haproxy_services(hostvars, host.name) for host in hosts]
+    return checksum(images, given, proxies, CATALOG.read_text(), PROXY_TEMPLATE.read_text())[:12]
+
+
+def _configurations(host: Host, service: str) -> dict[str, str]:
+    """Replica -> the text of its configuration file."""
+    names = [f"{service}-{number}" for number in range(1, host.replicas(service) + 1)]
+    return {name: _yaml(configuration(host, service, name)) for name in names}
 
 
 def configuration(host: Host, service: str, replica: str) -> dict[str, Any]:
@@ -302,5 +321,6 @@ class FilterModule:
             "llm_platform_desired": desired,
             "llm_platform_haproxy": haproxy_services,
             "llm_platform_operator_configuration": operator_configuration,
+            "llm_platform_release": release,
             "llm_platform_waves": waves,
         }
