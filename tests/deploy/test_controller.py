@@ -116,7 +116,7 @@ def test_the_screen_shows_steps_and_the_log_everything(root: Path, tmp_path: Pat
     else:
         assert result.returncode == 0
         assert lines[3].startswith("✓ Second step")
-        assert lines[-1].startswith("1 step changed something")
+        assert lines[-1].startswith("1 task changed something")
 
 
 def test_the_rollout_has_a_play_for_each_wave_of_the_catalogue(root: Path) -> None:

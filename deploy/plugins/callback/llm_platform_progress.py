@@ -6,6 +6,7 @@ A step is a play. Everything Ansible has to say goes to the log in full.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from typing import Any
@@ -15,6 +16,7 @@ from ansible.executor.stats import AggregateStats
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook import Playbook
 from ansible.playbook.play import Play
+from ansible.playbook.task import Task
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.display import Display
 
@@ -28,9 +30,15 @@ description:
 extends_documentation_fragment: [default_callback, result_format_callback]
 """
 
+RUN = os.environ.get("LLM_PLATFORM_RUN", "run")
 WIDTH = 72
 LONGEST_LINE = 400
 PLAN = {True: "would change", False: "changed"}
+
+
+def title(task: Task) -> str:
+    """A task's name without its role's."""
+    return str(task.get_name()).rpartition(" : ")[2]
 
 
 def shorten(line: str) -> str:
@@ -94,7 +102,7 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
         super().v2_playbook_on_start(playbook)
-        self._screen.display(f"{os.environ.get('LLM_PLATFORM_RUN', 'run')}", screen_only=True)
+        self._screen.display(RUN, screen_only=True)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         super().v2_playbook_on_play_start(play)
@@ -104,7 +112,12 @@ class CallbackModule(Default):  # type: ignore[misc]
             return
         self._finish_step()
         self._step = Step(play)
-        self._show_running(self._step)
+        self._show_running(self._step.name)
+
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        super().v2_playbook_on_task_start(task, is_conditional)
+        if self._step is not None:
+            self._show_running(f"{self._step.name}: {title(task)}")
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         self._finish_step()
@@ -157,7 +170,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         self._step.changes += [f"{host}note: {note}" for note in content.get("notes") or []]
         tells = any("changes" in one for one in [content, *(content.get("results") or [])])
         if content.get("changed") and not tells:
-            self._step.changes.append(f"{host}{result.task.get_name().partition(' : ')[2] or result.task.get_name()}")
+            self._step.changes.append(f"{host}{title(result.task)}")
 
     def _fail(self, result: CallbackTaskResult) -> None:
         if self._step is not None:
@@ -168,7 +181,7 @@ class CallbackModule(Default):  # type: ignore[misc]
             message = str(one.get("msg") or one.get("stderr") or one)
             if one.get("stderr") and one.get("msg") == "non-zero return code":
                 message = one["stderr"]
-            self._errors.append(f"\n{result.host.get_name()}: {result.task.get_name().rpartition(' : ')[2]}: {message}")
+            self._errors.append(f"\n{result.host.get_name()}: {title(result.task)}: {message}")
 
     # The screen
 
@@ -189,17 +202,21 @@ class CallbackModule(Default):  # type: ignore[misc]
         log = f"; the log is {C.DEFAULT_LOG_PATH}" if C.DEFAULT_LOG_PATH else ""
         if self._errors:
             return f"\nstopped after {seconds}{log}"
+        if RUN.endswith(" verify"):
+            return f"all of it holds ({seconds})"
         if not self._changed:
             return f"nothing {PLAN[self._checking]} ({seconds})"
         plural = "s" if self._changed > 1 else ""
-        return f"{self._changed} step{plural} {PLAN[self._checking]} something ({seconds}){log}"
+        return f"{self._changed} task{plural} {PLAN[self._checking]} something ({seconds}){log}"
 
     def _show(self, line: str, color: str | None = None) -> None:
         self._screen.display(line, color=color, screen_only=True)
 
-    def _show_running(self, step: Step) -> None:
+    def _show_running(self, what: str) -> None:
+        """On a terminal, in place of the line before."""
         if sys.stdout.isatty():
-            sys.stdout.write(f"… {step.name}")
+            self._erase_running()
+            sys.stdout.write(f"… {what}"[: shutil.get_terminal_size().columns - 1])
             sys.stdout.flush()
 
     def _erase_running(self) -> None:

@@ -175,12 +175,12 @@ class Proxy:
             now = self.worker()
             if now is not None and now != before:
                 return
-            container.reload()
-            if container.status in ("exited", "restarting", "dead"):
-                break
+            # One that stopped is started again by Docker: a port may be taken for a moment by an outgoing connection.
             time.sleep(0.1)
         log = container.logs(tail=15).decode(errors="replace").rstrip()
-        raise RolloutError(f"HAProxy did not take over within {READY_SECONDS} s. Its last log lines:\n{log}")
+        raise RolloutError(
+            f"HAProxy did not take over within {READY_SECONDS} s. Mend what its last log lines say and repeat:\n{log}"
+        )
 
     def container(self, name: str) -> Any | None:
         found = self.engine.containers.list(all=True, filters={"name": f"^/?{name}$"})

@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 requests: {description: Identity -> PEM signing request., type: dict, returned: always}
-changes: {description: "Each due certificate, and why.", type: list, elements: dict, returned: always}
+changes: {description: "The due certificates by why they are.", type: list, elements: dict, returned: always}
 """
 
 from datetime import UTC, datetime
@@ -65,7 +65,8 @@ def main() -> None:
     )
     if x509 is None:
         module.fail_json(msg=missing_required_lib("cryptography"))
-    given, requests, changes, changed = module.params, {}, [], False
+    given, requests, changed = module.params, {}, False
+    due: dict[str, list[str]] = {}
     authority = x509.load_pem_x509_certificates(given["authorities"].encode())[0]
     for name in given["identities"]:
         identity = Identity(name, given["trust_domain"], Path(given["directory"], name))
@@ -78,9 +79,13 @@ def main() -> None:
         reason = identity.reason_to_issue(authority, given["renew_days"], datetime.now(tz=UTC))
         if reason is None:
             continue
-        changes.append({"replica": f"certificate of {name}", "action": "issue", "reason": reason})
+        due.setdefault(reason, []).append(name)
         if not module.check_mode:
             requests[name] = identity.request(identity.key_or_new(given["uid"]))
+    changes = [
+        {"replica": f"certificates of {', '.join(names)}", "action": "issue", "reason": reason}
+        for reason, names in due.items()
+    ]
     module.exit_json(changed=changed or bool(changes), requests=requests, changes=changes)
 
 

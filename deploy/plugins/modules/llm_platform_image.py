@@ -70,7 +70,12 @@ def main() -> None:
     except ImageError as error:
         module.fail_json(msg=str(error))
     seconds = round(time.monotonic() - started, 1)
-    change = {"replica": given["name"], "action": "build", "reason": "its inputs changed", "seconds": seconds}
+    change = {
+        "replica": given["name"],
+        "action": "build",
+        "reason": "there is none of these inputs",
+        "seconds": seconds,
+    }
     module.exit_json(
         changed=changed, reference=reference, id=made or "", seconds=seconds, changes=[change] if changed else []
     )
