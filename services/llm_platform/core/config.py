@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from llm_platform.core.config_values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +40,7 @@ class Provider(_Section):
     type: Literal["openai", "echo"] = "openai"
     enabled: bool = True
     api_key: SecretStr | None = Field(None, description="Better kept in secrets: llm/NAME/api_key.")
-    base_url: str = "https://api.openai.com/v1"
+    base_url: BaseUrl = "https://api.openai.com/v1"
     timeout: int = Field(30_000, gt=0, description="Milliseconds to the first byte and between chunks.")
     retry_count: int = Field(2, ge=0, le=10)
     models: dict[str, str] | list[str] = Field(
@@ -51,7 +53,7 @@ class Provider(_Section):
 class Routing(_Section):
     strategy: Literal["round_robin", "performance", "cost_optimized"] = "round_robin"
     failover_enabled: bool = True
-    default_model: str = "echo"
+    default_model: ModelName = "echo"
 
 
 class Cache(_Section):
@@ -62,12 +64,12 @@ class Cache(_Section):
 
 class Security(_Section):
     cors_enabled: bool = Field(True, description="false: cors_origins is not looked at.")
-    cors_origins: list[str] = []
+    cors_origins: list[Origin] = Field([], description="scheme://host[:port] of each, or *.")
     rate_limiting_enabled: bool = Field(True, description="false: no limit of requests, tokens or concurrency holds.")
     rate_limit_rpm: int = Field(
         0, ge=0, description="Requests a minute for keys without a limit of their own; 0: none."
     )
-    api_key_header: str = "X-API-Key"
+    api_key_header: HeaderName = "X-API-Key"
 
 
 class Logging(_Section):
@@ -134,7 +136,7 @@ class Billing(_Section):
 class Telemetry(_Section):
     enabled: bool = False
     service_name: str | None = Field(None, description="Default: service.name.")
-    endpoint: str | None = Field(
+    endpoint: CollectorUrl | None = Field(
         None, description="OTLP over HTTP, e.g. http://127.0.0.1:4318; file:///PATH appends spans as JSON lines."
     )
     sample_ratio: float = Field(0.01, ge=0, le=1)

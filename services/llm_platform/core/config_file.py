@@ -112,19 +112,26 @@ def _convert_substituted(document: Document, error: ValidationError) -> bool:
 
 def _contradictions(document: Document, config: Config) -> list[Problem]:
     problems = []
-    for name, provider in config.providers.items():
-        location = ("providers", name, "base_url")
-        if not provider.base_url.startswith(("http://", "https://")):
-            problems.append(
-                Problem(
-                    document.place(location),
-                    dotted(location),
-                    "must begin with https:// (or http:// inside your network)",
-                )
-            )
     if config.peers and config.tls is None:
         problems.append(Problem(document.place(("peers",)), "tls", "is required when peers are given"))
+    if _names_unserved_default(config):
+        location = ("routing", "default_model")
+        model, served = (
+            config.routing.default_model,
+            sorted({name for each in config.providers.values() for name in each.models}),
+        )
+        problems.append(
+            Problem(document.place(location), dotted(location), "no provider serves it", _nearest(model, served))
+        )
     return problems
+
+
+def _names_unserved_default(config: Config) -> bool:
+    """Of one's own choice only. tail, which has peers, is not told of the providers."""
+    chosen = "default_model" in config.routing.model_fields_set
+    complete = "providers" in config.model_fields_set or not config.peers
+    model = config.routing.default_model
+    return chosen and complete and not any(model in provider.models for provider in config.providers.values())
 
 
 def _attention(config: Config) -> list[str]:
@@ -133,6 +140,10 @@ def _attention(config: Config) -> list[str]:
         notices.append("auth.require_auth_header is false: ANYONE who reaches this entry can use it, at your cost")
     if config.auth.mode != "gateway" or config.auth.allow_client_keys:
         notices.append("auth.mode client and hybrid have no effect yet: the platform's own keys are used")
+    model = config.routing.default_model
+    serving = [provider for provider in config.providers.values() if model in provider.models]
+    if serving and not any(provider.enabled for provider in serving):
+        notices.append(f"routing.default_model {model} is served by disabled providers only")
     if config.cache.enabled:
         notices.append("cache.enabled has no effect yet: answers are not cached")
     if config.traffic.drain_seconds < config.traffic.stream_max_seconds:

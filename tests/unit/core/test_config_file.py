@@ -39,6 +39,25 @@ def test_nothing_at_all_is_a_configuration() -> None:
     assert config.providers["echo"].type == "echo"
 
 
+def test_values_with_a_syntax_of_their_own(file: Path) -> None:
+    origins = ["*", "https://a.example", "http://localhost:3000/", "http://[::1]:80", "capacitor://localhost"]
+    accept(file, json.dumps({"security": {"cors_origins": origins, "api_key_header": "x-my_Key!"}}))
+    for endpoint in ("http://c:4318", "https://c/otlp/", "file:///var/log/spans", ""):
+        accept(file, json.dumps({"telemetry": {"endpoint": endpoint}}))
+
+
+def test_a_default_model_is_only_looked_for_where_the_providers_are_known(file: Path) -> None:
+    tls = {"certificate": "/c", "key": "/k", "authority": "/a", "trust_domain": "x"}
+    tail = {"tls": tls, "peers": {"head": ["h:1"]}, "routing": {"default_model": "gpt-5"}}
+    assert accept(file, json.dumps(tail)).routing.default_model == "gpt-5"
+    accept(file, "providers: {x: {models: [gpt-5]}}")  # nobody chose echo
+
+
+def test_a_default_model_of_disabled_providers_is_told(file: Path) -> None:
+    file.write_text("providers: {x: {models: [m], enabled: false}}\nrouting: {default_model: m}")
+    assert read(file, {}).notices == ["routing.default_model m is served by disabled providers only"]
+
+
 def test_an_empty_file_and_empty_sections_mean_the_defaults(file: Path) -> None:
     assert accept(file, "") == Config()
     assert accept(file, "cache:\nrouting:\n") == Config()
@@ -95,6 +114,14 @@ class TestRefusals:
             ("providers:\n  x:\n    base_url: ftp://x", 3, "providers.x.base_url",
              "must begin with https:// (or http:// inside your network)", ""),
             ("peers: {head: ['h:1']}", 1, "tls", "is required when peers are given", ""),
+            ("routing:\n  default_model: ech", 2, "routing.default_model", "no provider serves it",
+             "did you mean echo?"),
+            ("providers: {x: {models: {a: b}}}\nrouting: {default_model: b}", 2, "routing.default_model",
+             "no provider serves it", "known here: a"),
+            ("routing:\n  default_model: ' echo'", 2, "routing.default_model",
+             "must be the name of a model, without blanks", ""),
+            ("security:\n  cors_origins:\n    - https://a\n    - b.example", 4, "security.cors_origins[1]",
+             "must be * or an origin like https://app.example or http://localhost:3000, without a path", ""),
         ],
     )  # fmt: skip
     def test_a_mistake_is_told_with_its_place_and_a_hint(
@@ -102,6 +129,31 @@ class TestRefusals:
     ) -> None:
         wanted = Problem(f"{file}:{line}", key, message.replace("{file}", str(file)), hint)
         assert wanted in refuse(file, text)
+
+    @pytest.mark.parametrize(
+        ("section", "key", "values"),
+        [
+            ("routing", "default_model", ["", " ", "a b", "a\tb", "a\x00"]),
+            ("security", "api_key_header", ["", "X API Key", "X-Key:", "X-Clé", "X-Key\n", "(x)"]),
+            ("security", "cors_origins", ["", "app.example", "https://", "https://*.example", "https://a/b", "null",
+                                          "https://a:0", "https://a:99999", "https://a b", "https://münchen.example",
+                                          "//a", "https://a?b", "https://u@a"]),
+            ("telemetry", "endpoint", ["ftp://c", "c:4318", "http://", "http://c:0", "http://c d", "file://host/x",
+                                       "file:x", "http://u:p@c", "http://c?x=1", "grpc://c:4317"]),
+        ],
+    )  # fmt: skip
+    def test_a_value_that_is_none_is_refused(self, file: Path, section: str, key: str, values: list[str]) -> None:
+        for value in values:
+            (problem,) = refuse(file, json.dumps({section: {key: [value] if key == "cors_origins" else value}}))
+            assert problem.where == f"{file}:1", value
+            assert problem.key.startswith(f"{section}.{key}"), value
+
+    @pytest.mark.parametrize(
+        "url", ["https://", "https://h:0/v1", "https://h:x/v1", "https://u:p@h/v1", "https://h/v1?key=1", "https://h h"]
+    )
+    def test_a_base_url_is_plain(self, file: Path, url: str) -> None:
+        (problem,) = refuse(file, json.dumps({"providers": {"x": {"base_url": url}}}))
+        assert problem.key == "providers.x.base_url"
 
     def test_all_problems_are_told_in_the_order_of_the_file(self, file: Path) -> None:
         problems = refuse(file, "cach: 1\ncache: {ttl: x}\nauth: {mode: y}\nrouting:\n  strategy: ${S}\n")

@@ -1,0 +1,81 @@
+"""Values of the configuration that have a syntax of their own: what is odd is refused with its line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+# A token of RFC 9110, section 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+# As browsers send it: https://www.rfc-editor.org/rfc/rfc6454#section-6.2
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?\Z")
+
+
+def _header(name: str) -> str:
+    if not _TOKEN.match(name):
+        raise _odd("must be the name of an HTTP header: letters, digits and !#$%&'*+-.^_`|~")
+    return name
+
+
+def _origin(origin: str) -> str:
+    if origin != "*" and not (_ORIGIN.match(origin) and _split(origin)):
+        raise _odd("must be * or an origin like https://app.example or http://localhost:3000, without a path")
+    return origin
+
+
+def _model(name: str) -> str:
+    if not name or name != "".join(name.split()) or not name.isprintable():
+        raise _odd("must be the name of a model, without blanks")
+    return name
+
+
+def _base_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise _odd("must begin with https:// (or http:// inside your network)")
+    return _plain_url(url)
+
+
+def _collector(url: str) -> str:
+    if url.startswith("file:"):
+        if not re.match(r"file:///[^/]", url):
+            raise _odd("must name its file as file:///PATH")
+        return url
+    if url and not url.startswith(("http://", "https://")):
+        raise _odd("must begin with http://, https:// or file:///")
+    return _plain_url(url) if url else url
+
+
+def _plain_url(url: str) -> str:
+    parts = _split(url)
+    if parts is None or not parts.hostname:
+        raise _odd("must be a URL with a host, and a port between 1 and 65535 if any, in ASCII without blanks")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _odd("must have no user, password, query or fragment")
+    return url
+
+
+def _split(url: str) -> SplitResult | None:
+    """None for what is no URL at all."""
+    try:
+        parts = urlsplit(url)
+        return parts if url.isascii() and url.isprintable() and " " not in url and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _odd(message: str) -> PydanticCustomError:
+    return PydanticCustomError("odd_value", "{message}", {"message": message})
+
+
+HeaderName = Annotated[str, AfterValidator(_header)]
+Origin = Annotated[str, AfterValidator(_origin)]
+"""Of a web page: scheme://host[:port]; or * for all."""
+ModelName = Annotated[str, AfterValidator(_model)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+"""Of a provider's HTTP API."""
+CollectorUrl = Annotated[str, AfterValidator(_collector)]
+"""Where traces go: OTLP over HTTP, or a file. Empty: the default."""
