@@ -69,6 +69,13 @@ check_it_exists() {
     esac
 }
 
+check_privileges() {
+    ((EUID == 0)) || sudo -n true 2>/dev/null \
+        || refuse "$(id -un) is not root and may not use sudo without a password: run as root, or allow it in sudoers."
+    mkdir -p "$state" 2>/dev/null \
+        || refuse "$(id -un) may not write into $root: run as $(stat -c %U "$root"), or clone it for $(id -un)."
+}
+
 confirm_destroy() {
     [[ $action == destroy && $confirmed == no ]] || return 0
     [[ -t 0 ]] || refuse "destroy removes all data of $environment; say --yes when nobody can be asked."
@@ -80,7 +87,8 @@ confirm_destroy() {
 # One operator at a time on this machine, from whichever checkout: the lock is the open file, so it ends with the process.
 lock_environment() {
     local lock=${LLM_PLATFORM_LOCK_DIR:-/run/lock}/llm-platform-$environment.lock
-    { exec 9>>"$lock"; } 2>/dev/null || refuse "the lock $lock belongs to another user; deploy as that user, or remove it."
+    { exec 9>>"$lock"; } 2>/dev/null \
+        || refuse "the lock $lock belongs to $(stat -c %U "$lock"): run this as $(stat -c %U "$lock"), or remove it."
     flock --nonblock 9 || refuse "$environment is being changed by $(<"$lock"). Wait for it, then repeat."
     printf '%s (pid %s, %s since %s)\n' "$(id -un)" "$$" "$action" "$(date +%T)" >"$lock"
 }
@@ -107,13 +115,13 @@ play() {
 main() {
     read_words "$@"
     check_it_exists
-    confirm_destroy
-    cd "$root"
     state=$root/.state/$environment
     umask 077
-    mkdir -p "$state"
-    "$root/deploy/scripts/bootstrap.sh"
+    confirm_destroy
+    check_privileges
+    cd "$root"
     one_of "$action" "plan status verify" || lock_environment
+    "$root/deploy/scripts/bootstrap.sh"
     case $action in
         status) play >"$state/status.log" || { cat "$state/status.log"; exit 1; }
                 "$root/.state/controller/bin/python" "$root/deploy/scripts/status.py" --format "$format" "$state/status.json" ;;

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.preflight import Host, Wanted, unreachable
+from ansible.module_utils.preflight import Host, Wanted, docker_directory, unreachable
 
 
 def wanted(**different: Any) -> Wanted:
@@ -52,9 +52,23 @@ def test_a_free_port_is_no_problem(listener: int) -> None:
 
 
 def test_a_disk_that_is_too_small_is_named_once_for_each_filesystem() -> None:
-    (problem,) = Host(wanted(disk_mb=10**9, data_directories=["/var/lib/one", "/var/lib/two"])).disk()
-    assert "/var/lib/one has" in problem
+    other = "/dev/shm"  # noqa: S108 - a file system of its own
+    directories = [docker_directory(), f"{other}/one", f"{other}/two"]
+    problem, *others = sorted(Host(wanted(disk_mb=10**9, data_directories=directories)).disk())
+    assert f"{other}/one has" in problem
+    assert len(others) == 1
     assert "1000000000 MB are needed" in problem
+
+
+def test_docker_keeps_images_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "daemon.json"
+    monkeypatch.setenv("PATH", str(tmp_path))  # without a client nothing answers
+    assert docker_directory(settings) == "/var/lib/docker"
+    settings.write_text('{"data-root": "/srv/docker"}')
+    assert docker_directory(settings) == "/srv/docker"
+    (tmp_path / "docker").write_text("#!/bin/sh\necho /mnt/docker\n")
+    (tmp_path / "docker").chmod(0o755)
+    assert docker_directory(settings) == "/mnt/docker"
 
 
 def test_too_little_memory_is_refused() -> None:

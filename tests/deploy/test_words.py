@@ -147,3 +147,16 @@ def test_the_entries_by_option_do_the_same(
     )
     assert result.returncode == code
     assert said in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_user_who_may_not_become_root_is_told_before_anything_is_prepared(checkout: Path) -> None:
+    for path in (checkout, *checkout.parents[:2]):  # pytest makes them root's alone
+        path.chmod(0o755)
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    result = subprocess.run(
+        [*nobody, checkout / "deploy.sh", "dev", "deploy"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert result.returncode == 1
+    assert "is not root and may not use sudo without a password: run as root" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

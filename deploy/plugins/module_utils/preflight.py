@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ class Wanted:
     disk_mb: int
     memory_mb: int
     data_directories: list[str]
+    """Where data needs space; images need it in Docker's own directory."""
     cpus: dict[str, float] = field(default_factory=dict)
     """Service -> its limit."""
     reach: list[str] = field(default_factory=list)
@@ -61,7 +63,7 @@ class Host:
             self.disk,
             self.memory,
             self.cgroups,
-            self.ports,
+            *([self.ports] if os.geteuid() == 0 else []),  # others do not see which containers are our own
             self.subnets,
             self.registries,
         ]
@@ -102,7 +104,8 @@ class Host:
             yield "Docker refuses this user: run as root, or add the user to the group docker and log in again"
 
     def disk(self) -> Iterator[str]:
-        filesystems = {nearest(Path(one)).stat().st_dev: one for one in reversed(self.wanted.data_directories)}
+        directories = [docker_directory(), *self.wanted.data_directories]
+        filesystems = {nearest(Path(one)).stat().st_dev: one for one in reversed(directories)}
         for directory in filesystems.values():
             free = shutil.disk_usage(nearest(Path(directory))).free // 2**20
             if free < self.wanted.disk_mb:
@@ -229,6 +232,17 @@ def output(command: list[str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() if result.returncode == 0 else None
+
+
+def docker_directory(settings: Path = Path("/etc/docker/daemon.json")) -> str:
+    """Where Docker keeps images: what a running engine says, else what it is configured with."""
+    running = output(["docker", "info", "--format", "{{.DockerRootDir}}"])
+    if running:
+        return running
+    try:
+        return str(json.loads(settings.read_text())["data-root"])
+    except (OSError, ValueError, KeyError):
+        return "/var/lib/docker"
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ options:
   bridges: {description: "Network -> name of its bridge.", type: dict, required: true}
   disk_mb: {description: Free space needed., type: int, required: true}
   memory_mb: {description: Memory needed., type: int, required: true}
-  data_directories: {description: Where space is needed., type: list, elements: str, required: true}
+  data_directories: {description: Where data needs space., type: list, elements: str, required: true}
   resources: {description: "Service -> limits over the catalogue's.", type: dict, default: {}}
   reach: {description: Addresses that must answer when images are missing., type: list, elements: str, default: []}
   image: {description: Image that says that nothing has to be downloaded., type: str, default: llm-platform-base}
