@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llm_platform.cli.connection import ConfigOption, with_accounts, with_ledger
+from llm_platform.cli.connection import ConfigOption, load_config, with_accounts, with_ledger
 from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_json, print_rows
 from llm_platform.proto import accounts_pb2, common_pb2, ledger_pb2
 
@@ -17,7 +17,11 @@ ANONYMOUS = "anonymous"
 """Who calls an open entry without a key (``http/credentials.py``)."""
 
 budgets = typer.Typer(help="Budgets of keys: set, list.", no_args_is_help=True)
-ledger = typer.Typer(help="The ledger: verify.", no_args_is_help=True)
+ledger = typer.Typer(help="The ledger: verify, refused.", no_args_is_help=True)
+refused = typer.Typer(
+    help="Outcomes that billing refused, in the data folder of this model-proxy: list, replay.", no_args_is_help=True
+)
+ledger.add_typer(refused, name="refused")
 
 
 def usage(
@@ -67,6 +71,51 @@ def verify(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> 
         print("\n".join(problems) or "Every balance agrees with the entries.")
     if problems:
         raise typer.Exit(1)
+
+
+@refused.command("list")
+def list_refused(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Lists what billing refused for good."""
+    from llm_platform.model_proxy.refused import kept
+
+    rows = [_outcome_row(outcome) for outcome in kept(_journals(config))]
+    columns = ("attempt_id", "key_id", "provider", "model", "kind", "result", "sent_at")
+    print_rows(rows, columns, output, empty="No outcome was refused.")
+
+
+@refused.command()
+def replay(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Delivers them again and keeps what is refused again; exits 1 when something is."""
+    from llm_platform.model_proxy.refused import replay as deliver_again
+
+    journals = _journals(config)
+    replayed = with_ledger(config, lambda ledger: deliver_again(journals, ledger))
+    rows = [{**_outcome_row(each.outcome), "replay": each.result, "reason": each.reason or None} for each in replayed]
+    print_rows(rows, ("attempt_id", "key_id", "model", "replay", "reason"), output, empty="No outcome was refused.")
+    if any(each.result == "refused" for each in replayed):
+        raise typer.Exit(1)
+
+
+def _journals(config: Path | None) -> Path:
+    return load_config(config).service.data_dir / "journal"
+
+
+def _outcome_row(outcome: ledger_pb2.Outcome) -> dict[str, Any]:
+    return {
+        "attempt_id": outcome.attempt_id,
+        "reservation_id": outcome.reservation_id,
+        "request_id": outcome.request_id,
+        "key_id": outcome.key_id,
+        "provider": outcome.provider,
+        "model": outcome.model,
+        "kind": outcome.kind,
+        "result": outcome.result,
+        "status": outcome.status,
+        "input_tokens": outcome.usage.input_tokens,
+        "output_tokens": outcome.usage.output_tokens,
+        "sent_at": outcome.sent_at,
+        "final": outcome.final,
+    }
 
 
 def _key_id(key: str) -> str:

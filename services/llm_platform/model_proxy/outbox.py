@@ -15,6 +15,7 @@ from llm_platform.core import metrics
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.model_proxy.journal import Journal
+from llm_platform.model_proxy.refused import set_aside
 from llm_platform.proto import ledger_pb2
 
 _log = get_logger("model_proxy.outbox")
@@ -105,7 +106,7 @@ class Outbox:
             await self._deliver(outcomes[:middle])
             await self._deliver(outcomes[middle:])
             return
-        await asyncio.to_thread(_set_aside, self._journal.directory.parent / "refused.journal", outcomes[0])
+        await asyncio.to_thread(set_aside, self._journal.directory.parent, outcomes[0])
         metrics.outcomes_delivered.labels("refused").inc()
         _log.error("billing refuses an outcome; it was set aside", attempt=outcomes[0].attempt_id, reason=error.message)
 
@@ -146,10 +147,3 @@ async def _adopt(directory: Path, ledger: Ledger) -> None:
 
 def _journals(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("jrn_*") if path.is_dir())
-
-
-def _set_aside(path: Path, outcome: ledger_pb2.Outcome) -> None:
-    from llm_platform.model_proxy.records import Kind, frame
-
-    with path.open("ab") as file:
-        file.write(frame(Kind.OUTCOME, outcome.SerializeToString()))

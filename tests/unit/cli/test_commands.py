@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from llm_platform.model_proxy.refused import set_aside
+from llm_platform.proto import ledger_pb2
 from tests.unit.cli.conftest import SERVICES, CommandLine
 
 CANARY = "canary-4f1d9b7e2c"
@@ -202,3 +204,18 @@ def test_a_service_imports_only_what_it_needs(service: str) -> None:
         [sys.executable, "-c", check], check=False, env={"PYTHONPATH": str(SERVICES)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_refused_outcomes_are_listed_and_replayed(cli: CommandLine) -> None:
+    assert cli.json("ledger", "refused", "list") == cli.json("ledger", "refused", "replay") == []
+    journals = cli.directory / "data" / "journal"
+    journals.mkdir(parents=True)
+    set_aside(journals, ledger_pb2.Outcome(attempt_id="rsv_1-1", key_id="key_1", provider="echo", model="echo"))
+    set_aside(journals, ledger_pb2.Outcome(reservation_id="rsv_2", key_id="key_1"))  # without its attempt's id
+    assert [row["attempt_id"] for row in cli.json("ledger", "refused", "list")] == ["rsv_1-1", ""]
+    done = cli("ledger", "refused", "replay", "--format", "json")
+    assert done.returncode == 1
+    assert [row["replay"] for row in json.loads(done.stdout)] == ["recorded", "refused"]
+    assert "needs the id of its attempt" in cli("ledger", "refused", "replay").stdout
+    assert [row["reservation_id"] for row in cli.json("ledger", "refused", "list")] == ["rsv_2"]
+    assert cli.json("ledger", "verify") == {"entries": 1, "open_reservations": 0, "problems": []}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_platform.model_proxy import records
+from llm_platform.model_proxy import refused
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.outbox import Outbox
 from tests.simulator import Simulator
@@ -74,10 +74,7 @@ async def test_one_outcome_that_billing_cannot_take_does_not_hold_up_the_others(
     outbox = Outbox(journal, ledger)
     assert await outbox.deliver_all() == 9
     assert set(ledger.outcomes) == {each.attempt_id for each in attempts} - ledger.refuses
-    descriptor = os.open(tmp_path / "refused.journal", os.O_RDONLY)
-    [kept] = records.scan(descriptor, 0)
-    assert kept.payload == ended(attempts[4]).SerializeToString()
-    os.close(descriptor)
+    assert refused.kept(tmp_path) == [ended(attempts[4])]
     await journal.aclose(remove=True)
 
 
