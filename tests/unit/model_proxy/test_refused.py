@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ async def test_what_was_set_aside_is_delivered_in_order_and_once(root: Path) -> 
     assert [(each.outcome, each.result) for each in replayed] == list(
         zip(OUTCOMES, ["recorded", "known", "recorded"], strict=True)
     )
-    assert os.listdir(root) == []
+    assert kept(root) == []
     assert await replay(root, ledger) == []
 
 
