@@ -98,7 +98,7 @@ class HeadInference:
         route.provider = target.provider
         route.upstream_model = target.upstream_model
         route.reservation_id = ids.new_id("rsv")
-        route.default_output_tokens = self._default_output_tokens
+        route.default_output_tokens = self._default_output_tokens * max(call.choices, 1)
         return routed
 
     def _note_fallback(self, call: inference_pb2.Open, primary: Target, fallback: Target, error: PlatformError) -> None:

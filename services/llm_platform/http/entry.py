@@ -120,6 +120,7 @@ class Entry:
             stream=head.stream,
             principal=principal,
             max_output_tokens=head.max_output_tokens,
+            choices=head.choices,
             prompt_tokens_bound=head.prompt_tokens_bound,
             traceparent=traceparent,
             timeout_ms=self._timeout_ms,

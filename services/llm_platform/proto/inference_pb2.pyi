@@ -30,7 +30,7 @@ class Hello(_message.Message):
     def __init__(self, protocol_version: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ..., replica: _Optional[str] = ..., replicas: _Optional[_Iterable[str]] = ..., draining: _Optional[bool] = ..., window_bytes: _Optional[int] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("request_id", "correlation_id", "dialect", "model", "stream", "principal", "max_output_tokens", "prompt_tokens_bound", "traceparent", "timeout_ms", "forbid_retry", "usage_wanted", "route", "entry")
+    __slots__ = ("request_id", "correlation_id", "dialect", "model", "stream", "principal", "max_output_tokens", "prompt_tokens_bound", "traceparent", "timeout_ms", "forbid_retry", "usage_wanted", "route", "entry", "choices")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class Open(_message.Message):
     USAGE_WANTED_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     correlation_id: str
     dialect: str
@@ -59,7 +60,8 @@ class Open(_message.Message):
     usage_wanted: bool
     route: Route
     entry: str
-    def __init__(self, request_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., dialect: _Optional[str] = ..., model: _Optional[str] = ..., stream: _Optional[bool] = ..., principal: _Optional[_Union[_common_pb2.Principal, _Mapping]] = ..., max_output_tokens: _Optional[int] = ..., prompt_tokens_bound: _Optional[int] = ..., traceparent: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., forbid_retry: _Optional[bool] = ..., usage_wanted: _Optional[bool] = ..., route: _Optional[_Union[Route, _Mapping]] = ..., entry: _Optional[str] = ...) -> None: ...
+    choices: int
+    def __init__(self, request_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., dialect: _Optional[str] = ..., model: _Optional[str] = ..., stream: _Optional[bool] = ..., principal: _Optional[_Union[_common_pb2.Principal, _Mapping]] = ..., max_output_tokens: _Optional[int] = ..., prompt_tokens_bound: _Optional[int] = ..., traceparent: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., forbid_retry: _Optional[bool] = ..., usage_wanted: _Optional[bool] = ..., route: _Optional[_Union[Route, _Mapping]] = ..., entry: _Optional[str] = ..., choices: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
     __slots__ = ("provider", "upstream_model", "reservation_id", "default_output_tokens")

@@ -55,6 +55,12 @@ async def test_a_call_is_reserved_then_sent_with_its_route(parts: Parts) -> None
     assert parts.ledger.released == []
 
 
+@pytest.mark.parametrize(("choices", "tokens"), [(0, 1000), (1, 1000), (3, 3000)])
+async def test_without_max_tokens_every_choice_is_held_for(parts: Parts, choices: int, tokens: int) -> None:
+    await parts.head.inference.open(call(choices=choices), b"{}")
+    assert parts.ledger.reserved[0].default_output_tokens == tokens
+
+
 async def test_a_prompt_without_a_bound_is_bounded_by_its_bytes(parts: Parts) -> None:
     await parts.head.inference.open(call(), b"x" * 77)
     assert parts.ledger.reserved[0].prompt_tokens_bound == 77

@@ -57,6 +57,14 @@ async def test_a_caller_can_forbid_retries() -> None:
     assert [call.forbid_retry for call in inference.calls] == [True, False]
 
 
+async def test_the_choices_asked_for_are_told() -> None:
+    inference = ScriptedInference()
+    async with entry_server(inference) as server, client_of(server) as client:
+        await client.post(PATH, json=CHAT)
+        await client.post(PATH, json=CHAT | {"n": 3})
+    assert [call.choices for call in inference.calls] == [1, 3]
+
+
 async def test_a_call_without_a_model_uses_the_configured_default() -> None:
     inference = ScriptedInference()
     async with entry_server(inference) as server, client_of(server) as client:
