@@ -108,7 +108,7 @@ class _FileTransactions:
 
     def _connect(self) -> sqlite3.Connection:
         # No isolation level: the driver begins nothing by itself. Only the thread uses it.
-        connection = sqlite3.connect(self._path, self._timeout, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         try:
             for pragma in SQLITE_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
