@@ -6,17 +6,23 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import subprocess
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.deploy.collector import Collector
 from tests.deploy.traffic import OPEN_STREAMS, Traffic
 
 ROOT = Path(__file__).parents[2]
 URLS = ["http://127.0.0.1:8000", "http://127.0.0.1:8080"]
+COLLECTOR = ("172.30.3.1", 4318)  # this machine on llm-network
+TRACED = {"telemetry": {"enabled": True, "endpoint": "http://{}:{}".format(*COLLECTOR), "sample_ratio": 0.0}}
 SERVICES = (
     *("secrets-service", "auth-service", "billing", "rate-limiter"),
     *("model-proxy", "head", "tail", "gateway"),
@@ -94,10 +100,35 @@ def test_the_containers_are_confined(first_deploy: str) -> None:
         assert user not in ("", "0", "root"), name
 
 
-def test_the_image_holds_no_compiler_and_no_trace_of_the_build(first_deploy: str) -> None:
-    script = "command -v gcc cc pip pip3 apt-key curl; ls /etc/pip.conf /root/.config 2>/dev/null; true"
+def in_image(script: str) -> str:
+    """What a shell prints in a container of the platform's image, as root and without a network."""
     image = docker("inspect", "--format", "{{.Image}}", "tail-1").strip()
-    assert docker("run", "--rm", "--entrypoint", "/bin/sh", image, "-c", script) == ""
+    return docker("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "/bin/sh", image, "-c", script)
+
+
+def certificates(text: str) -> set[str]:
+    return set(re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL))
+
+
+def test_the_image_holds_no_compiler_and_no_trace_of_the_build(first_deploy: str) -> None:
+    assert in_image("command -v gcc g++ cc c++ clang ld make pip pip3 uv apt-key curl || true") == ""
+    for python in ("/usr/bin/python3", "/opt/llm-platform/bin/python"):
+        found = "import importlib.util; print(importlib.util.find_spec('pip'), importlib.util.find_spec('ensurepip'))"
+        assert in_image(f'{python} -c "{found}"') == "None None\n"
+    left = r"find / -xdev \( -iname 'pip*.conf' -o -path '/run/secrets/*' -o -name 90build -o -path '*/.cache/*' \)"
+    assert in_image(left) == ""
+
+
+def test_the_image_trusts_whom_debian_trusts_and_nobody_else(first_deploy: str) -> None:
+    """The build is given this machine's bundle of authorities, which may hold its owner's own."""
+    trusted = certificates(in_image("cat /etc/ssl/certs/ca-certificates.crt"))
+    assert trusted == certificates(in_image("cat /usr/share/ca-certificates/mozilla/*.crt"))
+    assert len(trusted) > 100
+    assert in_image("dpkg --verify ca-certificates | grep -v /usr/share/doc/ || true") == ""
+    here = "".join(file.read_text() for file in Path("/usr/share/ca-certificates").rglob("*.crt"))
+    own = certificates(Path("/etc/ssl/certs/ca-certificates.crt").read_text()) - certificates(here)
+    everywhere = "grep -rlI 'BEGIN CERTIFICATE' / --exclude-dir=proc --exclude-dir=sys | xargs cat"
+    assert not own & certificates(in_image(everywhere))
 
 
 def test_status_says_what_runs(first_deploy: str) -> None:
@@ -123,9 +154,9 @@ async def test_updates_under_load_lose_no_request_and_cut_no_stream(key: str) ->
     traffic = Traffic(URLS, key)
     running = asyncio.create_task(traffic.run())
     try:
-        for level in ("debug", "info", "debug"):
+        for changed in ({"logging": {"level": "debug"}}, {"logging": {"level": "info"}}, TRACED):
             before = containers()
-            await asyncio.to_thread(deploy, "update", *settings(logging={"level": level}))
+            await asyncio.to_thread(deploy, "update", *settings(**changed))
             assert traffic.open_streams == OPEN_STREAMS
             after = containers()
             assert {name for name in before if before[name] != after.get(name)} >= {f"{one}-1" for one in SERVICES}
@@ -137,6 +168,33 @@ async def test_updates_under_load_lose_no_request_and_cut_no_stream(key: str) ->
     assert traffic.cut == []
     assert traffic.answered > 1000
     assert traffic.streamed > OPEN_STREAMS
+
+
+@pytest.mark.parametrize(("entry", "url"), zip(("tail", "gateway"), URLS, strict=True))
+def test_a_sampled_request_is_one_trace_through_the_containers(key: str, entry: str, url: str) -> None:
+    """With what the last update set: traces are the caller's choice."""
+    trace_id, caller = secrets.token_hex(16), secrets.token_hex(8)
+    with Collector(*COLLECTOR) as collector:
+        request = urllib.request.Request(
+            f"{url}/v1/chat/completions",
+            json.dumps({"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}).encode(),
+            {
+                "authorization": f"Bearer {key}",
+                "content-type": "application/json",
+                "traceparent": f"00-{trace_id}-{caller}-01",
+            },
+        )
+        urllib.request.urlopen(request).close()
+        deadline = time.monotonic() + 30
+        hops = {f"{service}-1" for service in (entry, "head", "billing", "model-proxy")}
+        while not hops <= (spans := {span.replica: span for span in collector.trace(trace_id)}).keys():
+            assert time.monotonic() < deadline, f"only {spans}"
+            time.sleep(0.1)
+    assert spans[f"{entry}-1"].parent_id == caller
+    assert spans["head-1"].parent_id == spans[f"{entry}-1"].span_id
+    assert spans["billing-1"].parent_id == spans["head-1"].span_id
+    assert spans["model-proxy-1"].parent_id == spans["head-1"].span_id
+    assert spans["model-proxy-1"].name == "chat echo", "the call of the provider"
 
 
 @pytest.mark.case(29)
