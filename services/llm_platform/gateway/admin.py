@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from aiohttp import web
 
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.http.exchange import Exchange
+from llm_platform.http.request import Response
 from llm_platform.model_proxy.interfaces import Providers
 from llm_platform.proto import common_pb2, providers_pb2
 
@@ -28,7 +28,7 @@ class ConfigView:
         # The configuration is frozen, so what is shown is made once.
         self._shown = _encode(without_passwords(config.model_dump(mode="json")))
 
-    async def __call__(self, exchange: Exchange) -> web.StreamResponse:
+    async def __call__(self, exchange: Exchange) -> Response:
         exchange.headers["cache-control"] = "no-store"
         return exchange.reply(200, self._shown)
 
@@ -39,7 +39,7 @@ class ProvidersView:
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
-    async def __call__(self, exchange: Exchange) -> web.StreamResponse:
+    async def __call__(self, exchange: Exchange) -> Response:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 healths = await self._providers.health(common_pb2.Empty())

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aiohttp import hdrs, web
-
 from llm_platform.http.exchange import Exchange
+from llm_platform.http.request import Response
 
 _EXPOSED = (
     "x-request-id, retry-after, x-error-fault, "
@@ -29,24 +28,24 @@ class Cors:
         self._any = "*" in origins
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
 
-    def __call__(self, exchange: Exchange) -> web.Response | None:
+    def __call__(self, exchange: Exchange) -> Response | None:
         request = exchange.request
-        exchange.headers[hdrs.VARY] = hdrs.ORIGIN
-        origin = request.headers.get(hdrs.ORIGIN)
+        exchange.headers["vary"] = "Origin"
+        origin = request.headers.get("origin")
         if origin is None or not (self._any or origin.lower() in self._origins):
             return None
-        exchange.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if self._any else origin
-        exchange.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-        if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+        exchange.headers["access-control-allow-origin"] = "*" if self._any else origin
+        exchange.headers["access-control-expose-headers"] = _EXPOSED
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return self._preflight(exchange)
         return None
 
     @staticmethod
-    def _preflight(exchange: Exchange) -> web.Response:
+    def _preflight(exchange: Exchange) -> Response:
         headers = exchange.headers
-        headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, OPTIONS"
-        headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = exchange.request.headers.get(
-            hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "authorization, content-type"
+        headers["access-control-allow-methods"] = "GET, POST, OPTIONS"
+        headers["access-control-allow-headers"] = exchange.request.headers.get(
+            "access-control-request-headers", "authorization, content-type"
         )
-        headers[hdrs.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
+        headers["access-control-max-age"] = _PREFLIGHT_SECONDS
         return exchange.empty(204)

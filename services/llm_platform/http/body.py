@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import ClientError, hdrs, web
-from aiohttp.web_exceptions import HTTPException
-
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.http.request import Request, UnreadableBodyError
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-
-async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     """The whole body, of at most ``limit`` bytes, sent within ``seconds``.
 
     Raises ``PlatformError``: BODY_TOO_LARGE (a declared length is refused before anything is read),
     UNSUPPORTED_MEDIA_TYPE, REQUEST_TIMEOUT, INVALID_REQUEST for a body that breaks off.
     """
     headers = request.headers
-    _check_type(headers.get(hdrs.CONTENT_TYPE), headers.get(hdrs.CONTENT_ENCODING))
-    if (request.content_length or 0) > limit:
+    _check_type(headers.get("content-type"), headers.get("content-encoding"))
+    if request.content_length > limit:
         raise _too_large(limit)
-    if headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-        await request.writer.write(_CONTINUE)
-        # The interim reply is no part of the final one.
-        request.writer.output_size = 0
-    content = request.content
-    if content.is_eof():
-        body = content.read_nowait()
+    if request.complete:
+        body = request.arrived()
     else:
+        if headers.get("expect", "").lower() == "100-continue":
+            request.connection.go_on()
         body = await _receive(request, limit, seconds)
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
-async def _receive(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
-    content = request.content
+async def _receive(request: Request, limit: int, seconds: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(seconds):
-            while part := await content.readany():
+            while part := await request.read():
                 size += len(part)
                 if size > limit:
                     raise _too_large(limit)
@@ -51,7 +43,7 @@ async def _receive(request: web.BaseRequest, limit: int, seconds: float) -> byte
         raise PlatformError(
             Code.REQUEST_TIMEOUT, f"The body did not arrive within {seconds:g} s. Send it faster or make it smaller."
         ) from None
-    except (ClientError, HTTPException):
+    except UnreadableBodyError:
         raise PlatformError(Code.INVALID_REQUEST, "The body is not framed as its headers say.") from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
-
-from aiohttp import hdrs
-from multidict import CIMultiDictProxy, istr
 
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
@@ -13,7 +11,7 @@ from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2
 
 _LONGEST_KEY = 512
-_KEY_HEADERS = (istr("x-api-key"), istr("x-goog-api-key"))
+_KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 
 _NO_KEY = (
     "No API key was given. Send one as 'Authorization: Bearer KEY'. "
@@ -36,8 +34,8 @@ class Credentials:
 
     def __init__(self, config: Config, keys: Keys) -> None:
         self._keys = keys
-        own = istr(config.security.api_key_header)
-        self._headers = _KEY_HEADERS if own.lower() in _KEY_HEADERS else (*_KEY_HEADERS, own)
+        own = config.security.api_key_header.lower()
+        self._headers = _KEY_HEADERS if own in _KEY_HEADERS else (*_KEY_HEADERS, own)
         self._anonymous: common_pb2.Principal | None = None
         if not config.auth.require_auth_header:
             self._anonymous = common_pb2.Principal(key_id="anonymous", user_id="anonymous", role="user")
@@ -46,7 +44,7 @@ class Credentials:
                 listen=f"{config.listen.host}:{config.listen.http}",
             )
 
-    async def principal(self, headers: CIMultiDictProxy[str]) -> common_pb2.Principal:
+    async def principal(self, headers: Mapping[str, str]) -> common_pb2.Principal:
         """Who calls. Raises ``PlatformError`` UNAUTHENTICATED."""
         key = self._key(headers)
         if key is not None:
@@ -55,8 +53,8 @@ class Credentials:
             return self._anonymous
         raise PlatformError(Code.UNAUTHENTICATED, _NO_KEY)
 
-    def _key(self, headers: CIMultiDictProxy[str]) -> str | None:
-        authorization = headers.get(hdrs.AUTHORIZATION)
+    def _key(self, headers: Mapping[str, str]) -> str | None:
+        authorization = headers.get("authorization")
         if authorization:
             scheme, _, key = authorization.partition(" ")
             if scheme.lower() != "bearer":

@@ -11,9 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from aiohttp import web
-from multidict import istr
-
 from llm_platform.core import tracing
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
@@ -25,12 +22,13 @@ from llm_platform.http.exchange import Exchange
 from llm_platform.http.limits import Lease, RateLimits
 from llm_platform.http.models import Models
 from llm_platform.http.replies import send_buffered, send_stream, took_too_long
+from llm_platform.http.request import Response
 from llm_platform.proto import common_pb2, inference_pb2
 
 BYTES_PER_TOKEN = 4
 """Of a prompt, on average: what rate limits hold until the provider's own count is known."""
-TRACEPARENT = istr("traceparent")
-FORBID_RETRY = istr("x-forbid-retry")
+TRACEPARENT = "traceparent"
+FORBID_RETRY = "x-forbid-retry"
 """``true``: never send this call to a provider twice, not even when the first one may not have seen it."""
 PROVIDER_HEADER = "x-provider-"
 """What a provider may add to a reply's headers: names that cannot be taken for the platform's own."""
@@ -55,8 +53,8 @@ class Entry:
         self._timeout_ms = config.traffic.request_timeout
         self._longest = config.traffic.stream_max_seconds
 
-    async def infer(self, exchange: Exchange) -> web.StreamResponse:
-        """Answers one inference call."""
+    async def infer(self, exchange: Exchange) -> Response | None:
+        """Answers one inference call; a stream is written already when it returns."""
         with self._place(), tracing.entry(self._name, exchange.request.headers.get(TRACEPARENT)) as span:
             principal = await self._authenticate(exchange)
             body = await read_body(exchange.request, self._max_body, self._timeout_ms / 1000)
@@ -69,21 +67,21 @@ class Entry:
                 _describe_span(span, exchange)
             return response
 
-    async def list_models(self, exchange: Exchange) -> web.StreamResponse:
+    async def list_models(self, exchange: Exchange) -> Response:
         principal = await self._authenticate(exchange)
         return exchange.reply(200, exchange.dialect.models(await self._models.of(principal)))
 
-    async def one_model(self, exchange: Exchange) -> web.StreamResponse:
+    async def one_model(self, exchange: Exchange) -> Response:
         principal = await self._authenticate(exchange)
         model = await self._models.one(principal, exchange.path_argument)
         return exchange.reply(200, exchange.dialect.model(model))
 
     def only_admin(
-        self, handler: Callable[[Exchange], Awaitable[web.StreamResponse]]
-    ) -> Callable[[Exchange], Awaitable[web.StreamResponse]]:
+        self, handler: Callable[[Exchange], Awaitable[Response | None]]
+    ) -> Callable[[Exchange], Awaitable[Response | None]]:
         """The handler behind a check of the role."""
 
-        async def guarded(exchange: Exchange) -> web.StreamResponse:
+        async def guarded(exchange: Exchange) -> Response | None:
             principal = await self._authenticate(exchange)
             if principal.role != "admin":
                 raise PlatformError(Code.PERMISSION_DENIED, "Only an administrator's key may do this.")
@@ -145,7 +143,7 @@ class Entry:
 
     async def _call(
         self, exchange: Exchange, call: inference_pb2.Open, body: bytes, lease: Lease | None
-    ) -> web.StreamResponse:
+    ) -> Response | None:
         deadline = asyncio.get_running_loop().time() + self._longest
         used: int | None = 0
         try:
@@ -169,14 +167,16 @@ class Entry:
 
     async def _send(
         self, exchange: Exchange, call: inference_pb2.Open, reply: Reply, deadline: float
-    ) -> web.StreamResponse:
+    ) -> Response | None:
         start = reply.start
         exchange.provider = start.provider
         for header, value in start.headers.items():
             if header.startswith(PROVIDER_HEADER):
                 exchange.headers[header] = value
-        send = send_stream if call.stream and start.content_type.startswith(EVENT_STREAM) else send_buffered
-        return await send(exchange, reply, deadline)
+        if call.stream and start.content_type.startswith(EVENT_STREAM):
+            await send_stream(exchange, reply, deadline)
+            return None
+        return await send_buffered(exchange, reply, deadline)
 
 
 def _describe_span(span: tracing.Span, exchange: Exchange) -> None:

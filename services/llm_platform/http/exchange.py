@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
-
-from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.http.dialects import Dialect
+from llm_platform.http.request import Request, Response
 
 REQUEST_ID: Final = "x-request-id"
 JSON: Final = "application/json"
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._:/+=-]")
 _LONGEST_CORRELATION_ID = 128
-
-
-class _HeldHeaders(web.StreamResponse):
-    """A stream whose headers leave together with its first chunk: one system call instead of two."""
-
-    _send_headers_immediately = False
 
 
 class Exchange:
@@ -48,12 +40,13 @@ class Exchange:
         "streamed",
     )
 
-    def __init__(self, request: web.BaseRequest, request_id: str, dialect: Dialect) -> None:
+    def __init__(self, request: Request, request_id: str, dialect: Dialect) -> None:
         self.request = request
         self.request_id = request_id
         self.dialect = dialect
         self.started = time.perf_counter()
-        self.headers: CIMultiDict[str] = CIMultiDict({REQUEST_ID: request_id})
+        self.headers = {REQUEST_ID: request_id}
+        """Of the reply, by name in lower case."""
         self.route = ""
         self.path_argument = ""
         """What followed the path of a route that ends in ``/``."""
@@ -74,29 +67,32 @@ class Exchange:
         given = self.request.headers.get(REQUEST_ID)
         return _NOT_IN_AN_ID.sub("", given[:_LONGEST_CORRELATION_ID]) if given else ""
 
-    def reply(self, status: int, body: bytes, content_type: str = JSON) -> web.Response:
+    def reply(self, status: int, body: bytes, content_type: str = JSON) -> Response:
         """A buffered reply with the headers gathered so far."""
         self.status = status
-        headers = self.headers
-        headers[hdrs.CONTENT_TYPE] = content_type
-        return web.Response(status=status, body=body, headers=headers)
+        self.headers["content-type"] = content_type
+        return Response(status, self.headers, body)
 
-    def empty(self, status: int) -> web.Response:
+    def empty(self, status: int) -> Response:
         """A reply without a body."""
         self.status = status
-        return web.Response(status=status, headers=self.headers)
+        return Response(status, self.headers)
 
-    def stream(self, status: int, content_type: str) -> web.StreamResponse:
-        """A reply of unknown length."""
+    def begin_stream(self, status: int, content_type: str, first: bytes) -> Awaitable[None] | None:
+        """Sends the status of a reply of unknown length and its first part. What it gives must be awaited.
+
+        Raises ``ConnectionError`` when the client left.
+        """
         self.status = status
         self.streamed = True
+        self.first_byte = time.perf_counter()
         headers = self.headers
-        headers[hdrs.CONTENT_TYPE] = content_type
-        headers[hdrs.CACHE_CONTROL] = "no-cache"
+        headers["content-type"] = content_type
+        headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"
-        return _HeldHeaders(status=status, headers=headers)
+        return self.request.connection.begin(status, headers, first)
 
-    def refuse(self, error: PlatformError) -> web.Response:
+    def refuse(self, error: PlatformError) -> Response:
         """The error in the caller's dialect."""
         self.error = error
         self.headers.update(_error_headers(error))

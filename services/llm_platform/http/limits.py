@@ -11,8 +11,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from multidict import CIMultiDict, istr
-
 from llm_platform.core import metrics
 from llm_platform.core.batch import Batcher
 from llm_platform.core.config import Config
@@ -27,7 +25,7 @@ LEASE_MARGIN_SECONDS = 60
 """A lease outlives the longest stream, then it ends by itself: its holder died."""
 
 _HEADERS = {
-    kind: (istr(f"x-ratelimit-limit-{kind}"), istr(f"x-ratelimit-remaining-{kind}"), istr(f"x-ratelimit-reset-{kind}"))
+    kind: (f"x-ratelimit-limit-{kind}", f"x-ratelimit-remaining-{kind}", f"x-ratelimit-reset-{kind}")
     for kind in ("requests", "tokens")
 }
 _REASONS = {
@@ -74,7 +72,7 @@ class RateLimits:
         self._down = ""
 
     async def acquire(
-        self, principal: common_pb2.Principal, request_id: str, tokens: int, headers: CIMultiDict[str]
+        self, principal: common_pb2.Principal, request_id: str, tokens: int, headers: dict[str, str]
     ) -> Lease | None:
         """Takes a lease and writes the ``x-ratelimit-*`` headers; None where nothing is to be given back.
 
@@ -152,7 +150,7 @@ class RateLimits:
 _PASS = limiter_pb2.AcquireReply(allowed=True)
 
 
-def _write_headers(reply: limiter_pb2.AcquireReply, headers: CIMultiDict[str]) -> None:
+def _write_headers(reply: limiter_pb2.AcquireReply, headers: dict[str, str]) -> None:
     for kind, state in (("requests", reply.requests), ("tokens", reply.tokens)):
         if state.limit:
             limit, remaining, reset = _HEADERS[kind]

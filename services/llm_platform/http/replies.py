@@ -5,31 +5,27 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from contextlib import nullcontext
-
-from aiohttp import hdrs, web
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Reply, pour
 from llm_platform.core.logging import get_logger
 from llm_platform.http.exchange import Exchange
+from llm_platform.http.request import Response
 
 COMPRESS_BYTES = 16 * 1024
 """Below this a compressed reply saves less time than it costs."""
 COMPRESS_ASIDE_BYTES = 256 * 1024
 """From here compressing takes long enough to hold up other requests: a thread does it."""
-WRITE_SECONDS = 60.0
-"""How long a client may leave a full socket unread."""
-UNBLOCKED_BYTES = 32 * 1024
 
 log = get_logger("http.replies")
 
 
-async def send_buffered(exchange: Exchange, reply: Reply, deadline: float) -> web.StreamResponse:
-    """Collects the reply, then sends it whole: a failure up to its last byte is still an HTTP error.
+async def send_buffered(exchange: Exchange, reply: Reply, deadline: float) -> Response:
+    """Collects the reply, to be sent whole: a failure up to its last byte is still an HTTP error.
 
-    ``deadline`` is by the loop's clock. Raises ``PlatformError``, ``ConnectionError`` when the client left.
+    ``deadline`` is by the loop's clock. Raises ``PlatformError``.
     """
     try:
         # What has ended already is only read, which needs no timer.
@@ -41,14 +37,10 @@ async def send_buffered(exchange: Exchange, reply: Reply, deadline: float) -> we
     exchange.first_byte = time.perf_counter()
     if len(body) >= COMPRESS_BYTES:
         body = await _compressed(exchange, body)
-    response = exchange.reply(reply.start.status, body, reply.start.content_type)
-    if len(body) > COMPRESS_BYTES:
-        await response.prepare(exchange.request)
-        await _patiently(exchange, response.write_eof())
-    return response
+    return exchange.reply(reply.start.status, body, reply.start.content_type)
 
 
-async def send_stream(exchange: Exchange, reply: Reply, deadline: float) -> web.StreamResponse:
+async def send_stream(exchange: Exchange, reply: Reply, deadline: float) -> None:
     """Passes events on as they come. A failure before the first one is still an HTTP error, a later one
     is an event in the caller's dialect, after which the stream ends without its usual last word.
 
@@ -59,8 +51,8 @@ async def send_stream(exchange: Exchange, reply: Reply, deadline: float) -> web.
     try:
         async with asyncio.timeout_at(deadline):
             await pour(reply, stream.take)
-            if stream.response is None:
-                await stream.begin(b"")
+            if not stream.begun:
+                await _done(stream.take(b""))
     except TimeoutError:
         await stream.break_off(took_too_long())
     except PlatformError as error:
@@ -68,75 +60,55 @@ async def send_stream(exchange: Exchange, reply: Reply, deadline: float) -> web.
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
-        if stream.response is None:
+        if not stream.begun:
             raise
         # The status has been sent: only an event can still say it.
         log.error("stream failed unexpectedly", exc_info=error)
         await stream.break_off(PlatformError(Code.INTERNAL, "The platform failed; its log has the cause."))
-    assert stream.response is not None  # noqa: S101 - begun above, or raised
-    return stream.response
+    await _done(exchange.request.connection.finish())
 
 
 class _Stream:
-    """The events of one reply on their way to the client. ``response`` is None until the first."""
+    """The events of one reply on their way to the client. ``begun``: the status was sent, with the first of them."""
 
     def __init__(self, exchange: Exchange, reply: Reply) -> None:
-        self.response: web.StreamResponse | None = None
+        self.begun = False
         self._exchange = exchange
+        self._connection = exchange.request.connection
         self._reply = reply
-        self._chunked = False
 
     def take(self, event: bytes) -> Awaitable[None] | None:
-        """Writes an event, or gives what writes it in its time. Raises ``ConnectionError`` when the client left."""
-        if self.response is None:
-            return self.begin(event)
-        transport = self._exchange.request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client left")
-        if transport.get_write_buffer_size() + len(event) >= UNBLOCKED_BYTES:
-            return _patiently(self._exchange, self.response.write(event))
-        # Far below the transport's high-water mark: what aiohttp would write, without a coroutine for each event.
-        transport.write(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
-        return None
-
-    async def begin(self, event: bytes) -> None:
-        """Sends the status, and the first event with it."""
-        exchange, start = self._exchange, self._reply.start
-        self.response = response = exchange.stream(start.status, start.content_type)
-        await response.prepare(exchange.request)
-        self._chunked = hdrs.TRANSFER_ENCODING in response.headers
-        exchange.first_byte = time.perf_counter()
-        await _patiently(exchange, response.write(event))
+        """Writes an event. What it gives must be awaited before the next. Raises ``ConnectionError``."""
+        if self.begun:
+            return self._connection.write(event)
+        self.begun = True
+        start = self._reply.start
+        return self._exchange.begin_stream(start.status, start.content_type, event)
 
     async def break_off(self, error: PlatformError) -> None:
         """Raises ``error`` while the status is not sent yet."""
-        if self.response is None:
+        if not self.begun:
             raise error
         self._exchange.error = error
-        self.response.force_close()
-        await _patiently(self._exchange, self.response.write(self._exchange.dialect.error_event(error)))
+        self._exchange.request.keep_alive = False
+        await _done(self._connection.write(self._exchange.dialect.error_event(error)))
+
+
+async def _done(writing: Awaitable[None] | None) -> None:
+    if writing is not None:
+        await writing
 
 
 def took_too_long() -> PlatformError:
     return PlatformError(Code.TIMEOUT, "The request took longer than any request may (traffic.stream_max_seconds).")
 
 
-async def _patiently(exchange: Exchange, writing: Coroutine[None, None, None]) -> None:
-    """Bounds a write to a client that may not read. Raises ``ConnectionError`` and cuts it off."""
-    try:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await writing
-    except TimeoutError:
-        if (transport := exchange.request.transport) is not None:
-            transport.abort()
-        raise ConnectionResetError("the client does not read its reply") from None
-
-
 async def _compressed(exchange: Exchange, body: bytes) -> bytes:
-    exchange.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
-    if not _takes_gzip(exchange.request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+    headers = exchange.headers
+    headers["vary"] = f"{headers['vary']}, Accept-Encoding" if "vary" in headers else "Accept-Encoding"
+    if not _takes_gzip(exchange.request.headers.get("accept-encoding", "")):
         return body
-    exchange.headers[hdrs.CONTENT_ENCODING] = "gzip"
+    headers["content-encoding"] = "gzip"
     if len(body) < COMPRESS_ASIDE_BYTES:
         return gzip.compress(body, compresslevel=1)
     return await asyncio.to_thread(gzip.compress, body, compresslevel=1)

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from aiohttp import web
-
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.health import Health
 from llm_platform.http import side
 from llm_platform.http.exchange import Exchange
+from llm_platform.http.request import Response
 
-Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+Handler = Callable[[Exchange], Awaitable[Response | None]]
+"""Gives the reply, or None when it has written it."""
 
 
 class Match(NamedTuple):
@@ -67,12 +67,12 @@ def handler_of(match: Match, exchange: Exchange) -> Handler:
 def add_side_paths(routes: Routes, health: Health) -> None:
     """The health paths and the metrics, on the public port."""
 
-    async def answer(exchange: Exchange) -> web.StreamResponse:
+    async def answer(exchange: Exchange) -> Response:
         reply = await side.answer(health, exchange.route)
         if reply is None:
             raise PlatformError(Code.NOT_FOUND, f"Unknown path {exchange.route}.")
-        exchange.headers["cache-control"] = "no-store"
-        return exchange.reply(reply.status, reply.body, reply.content_type)
+        exchange.headers.update(reply.headers)
+        return exchange.reply(reply.status, reply.body, reply.headers["content-type"])
 
     for path in side.PATHS:
         routes.add("GET", path, answer)
