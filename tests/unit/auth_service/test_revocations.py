@@ -84,7 +84,7 @@ async def test_while_the_database_fails_a_watch_is_silent_and_then_goes_on(
     with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE revocation_counter RENAME TO gone")
     accounts._revocations.changed()
-    await until(lambda: accounts._revocations._failing)
+    await until(lambda: accounts._revocations._poller.failing)
     with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
         database.execute("ALTER TABLE gone RENAME TO revocation_counter")
     await accounts.revoke_key(accounts_pb2.RevokeKeyRequest(key=first.key.key.key_id))

@@ -1,0 +1,58 @@
+"""Looking again and again at what other processes change as well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from llm_platform.core.lifecycle import background
+from llm_platform.core.logging import get_logger
+
+POLL_SECONDS = 0.5
+"""The longest until a change by another process is seen."""
+
+log = get_logger("poller")
+
+
+class Poller:
+    """Calls ``look`` every POLL_SECONDS, and at once after a change in this process.
+
+    ``failures`` are the exceptions that it may raise: they are logged once, until it succeeds again.
+    """
+
+    def __init__(self, what: str, look: Callable[[], Awaitable[None]], failures: tuple[type[Exception], ...]) -> None:
+        self._what = what
+        self._look = look
+        self._failures = failures
+        self._changed = asyncio.Event()
+        self.failing = False
+
+    def changed(self) -> None:
+        """Something was changed here: look now."""
+        self._changed.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Polls until left."""
+        task = background(self._run(), f"poll {self._what}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                await self._look()
+                self.failing = False
+            except self._failures as error:
+                if not self.failing:
+                    log.error(f"{self._what} cannot be read", reason=str(error))
+                self.failing = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._changed.wait()
