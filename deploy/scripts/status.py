@@ -39,7 +39,12 @@ def main() -> int:
     parser.add_argument("status", type=Path)
     given = parser.parse_args()
     found = rows(json.loads(given.status.read_text()))
-    print(json.dumps(found, indent=2) if given.format == "json" else table(found))
+    if given.format == "json":
+        print(json.dumps(found, indent=2))
+    elif all(row["state"] == "missing" for row in found):
+        print("nothing is deployed here; `./deploy.sh ENVIRONMENT deploy` changes that")
+    else:
+        print(table(found))
     return 0 if all(row["healthy"] for row in found if row["wanted"]) else 1
 
 
