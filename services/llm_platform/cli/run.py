@@ -10,12 +10,12 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from llm_platform.core.config import Config
-from llm_platform.core.config_file import ConfigError, read
+from llm_platform.core.config_file import ConfigError, Loaded, read
 
 
 class _Service(NamedTuple):
@@ -49,21 +49,22 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"The configuration is refused:\n{error}", file=sys.stderr)
         return 1
-    return run_service(chosen.service, loaded.config, loaded.notices)
+    return run_service(chosen.service, loaded, lambda: read(chosen.config, os.environ).config)
 
 
-def run_service(name: str, config: Config, notices: Sequence[str]) -> int:
-    """Runs ``name``, whatever the configuration calls the process."""
+def run_service(name: str, loaded: Loaded, reread: Callable[[], Config]) -> int:
+    """Runs ``name``, whatever the configuration calls the process. ``reread`` gives the configuration as it is now."""
     from llm_platform.core import lifecycle, logging
 
+    config = loaded.config
     config = config.model_copy(update={"service": config.service.model_copy(update={"name": name})})
     service = SERVICES[name]
 
     async def start(runtime: lifecycle.Runtime) -> None:
         log = logging.get_logger("config")
-        for notice in notices:
+        for notice in loaded.notices:
             log.warning(notice)
         module = importlib.import_module(service.module)
         await cast("lifecycle.Start", module.start)(runtime)
 
-    return lifecycle.run(config, start, public=service.public)
+    return lifecycle.run(config, start, public=service.public, reread=reread)

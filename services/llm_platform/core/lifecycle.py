@@ -34,8 +34,10 @@ log = logging.get_logger("lifecycle")
 class Runtime:
     """What a service's ``start`` is given: its configuration, its health, and where to hang what it opens."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config] | None = None) -> None:
+        """``reread`` gives the configuration as it is now; it raises ``ConfigError``."""
         self.config = config
+        self.reread = reread
         self.health = Health(config)
         self._stack = AsyncExitStack()
         self._drains: list[Callable[[], Awaitable[None]]] = []
@@ -92,7 +94,7 @@ def _report_crash(task: asyncio.Task[None]) -> None:
     task.get_loop().call_exception_handler(context)
 
 
-def run(config: Config, start: Start, *, public: bool = False) -> int:
+def run(config: Config, start: Start, *, public: bool = False, reread: Callable[[], Config] | None = None) -> int:
     """Runs a service until it is told to stop; returns the exit code.
 
     ``public`` services answer the health paths on their own HTTP port; for the others this opens
@@ -106,19 +108,19 @@ def run(config: Config, start: Start, *, public: bool = False) -> int:
     metrics.describe_process(config)
     tracing.configure(config)
     try:
-        return _run(config, start, public)
+        return _run(Runtime(config, reread), start, public)
     finally:
         tracing.shutdown()
 
 
-def _run(config: Config, start: Start, public: bool) -> int:
+def _run(runtime: Runtime, start: Start, public: bool) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Life(config, start, public).run())
+        return runner.run(_Life(runtime, start, public).run())
 
 
 class _Life:
-    def __init__(self, config: Config, start: Start, public: bool) -> None:
-        self._runtime = Runtime(config)
+    def __init__(self, runtime: Runtime, start: Start, public: bool) -> None:
+        self._runtime = runtime
         self._start = start
         self._public = public
         self._stop = asyncio.Event()

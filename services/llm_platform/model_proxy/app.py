@@ -15,15 +15,12 @@ from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
 from llm_platform.http.client import HttpClient
-from llm_platform.model_proxy.echo import Echo
+from llm_platform.model_proxy.definitions import Definitions
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.keys import ProviderKeys
-from llm_platform.model_proxy.openai_compatible import OpenAICompatible
 from llm_platform.model_proxy.outbox import Outbox, adopt_orphans
-from llm_platform.model_proxy.provider import Provider
-from llm_platform.model_proxy.providers import ProvidersService, Serving
-from llm_platform.model_proxy.retry import RetryPolicy
+from llm_platform.model_proxy.providers import ProvidersService
 from llm_platform.model_proxy.service import ModelProxyService
 from llm_platform.secrets_service.interfaces import SECRETS, Secrets
 
@@ -44,12 +41,17 @@ class ModelProxy:
 
 
 @asynccontextmanager
-async def open_model_proxy(config: Config, secrets: Secrets, ledger: Ledger) -> AsyncIterator[ModelProxy]:
-    """The real object: providers, the journal of attempts and its delivery to billing."""
+async def open_model_proxy(
+    config: Config, secrets: Secrets, ledger: Ledger, *, reread: Callable[[], Config] | None = None
+) -> AsyncIterator[ModelProxy]:
+    """The real object: providers, the journal of attempts and its delivery to billing.
+
+    ``reread`` gives the configuration as it is when the providers are reloaded.
+    """
     root = config.service.data_dir / "journal"
-    keys = ProviderKeys(secrets, [each for each in config.providers.items() if each[1].type != "echo"])
+    keys = ProviderKeys(secrets)
     client = HttpClient()
-    providers = _providers(config, keys, client)
+    definitions = Definitions(config, keys, client, reread)
     journal = await _journal(root)
     outbox = Outbox(journal, ledger)
     await keys.fetch_first()
@@ -58,14 +60,14 @@ async def open_model_proxy(config: Config, secrets: Secrets, ledger: Ledger) -> 
         background(adopt_orphans(root, ledger), "adoption of journals"),
         background(keys.run(), "provider keys"),
     ]
-    service = ModelProxyService(providers, journal, stream_max_seconds=config.traffic.stream_max_seconds)
+    service = ModelProxyService(definitions.servings, journal, stream_max_seconds=config.traffic.stream_max_seconds)
 
     async def drain() -> None:
         await service.drain()
         await outbox.flushed()
 
     try:
-        yield ModelProxy(service, ProvidersService(providers, keys.refresh), drain, journal.problem)
+        yield ModelProxy(service, ProvidersService(definitions.servings, definitions.reload), drain, journal.problem)
     finally:
         for task in tasks:
             task.cancel()
@@ -85,7 +87,9 @@ async def start(runtime: Runtime) -> None:
     if config.listen.grpc is None or config.listen.control is None:
         raise CannotStartError("listen.grpc and listen.control must be set: head and gateway reach model-proxy there.")
     peers = await runtime.enter(Peers(config))
-    proxy = await runtime.enter(open_model_proxy(config, peers.remote(SECRETS), peers.remote(LEDGER)))
+    proxy = await runtime.enter(
+        open_model_proxy(config, peers.remote(SECRETS), peers.remote(LEDGER), reread=runtime.reread)
+    )
     runtime.health.add("journal", proxy.problem)
     # Known keys are used on, and outcomes wait on disk: calls go on without these two.
     runtime.health.add(SECRETS.provider, peers.health_check(peer_name(SECRETS)), required=False)
@@ -99,23 +103,6 @@ async def start(runtime: Runtime) -> None:
         extra_handlers=[relay.handler],
     )
     await runtime.enter(aclosing(relay))
-
-
-def _providers(config: Config, keys: ProviderKeys, client: HttpClient) -> dict[str, Serving]:
-    servings = {}
-    for name, settings in config.providers.items():
-        provider: Provider
-        if settings.type == "echo":
-            provider = Echo(name, settings)
-        else:
-            try:
-                provider = OpenAICompatible(name, settings, keys.of(name), client, version=config.service.version)
-            except ValueError as error:
-                raise PlatformError(Code.INVALID_REQUEST, f"providers.{name}.base_url {error}.") from None
-        servings[name] = Serving(
-            provider, RetryPolicy(settings.retry_count), settings.timeout / 1000, enabled=settings.enabled
-        )
-    return servings
 
 
 async def _journal(root: Path) -> Journal:

@@ -28,14 +28,14 @@ class ProviderKey:
 
     def __init__(self, provider: str, configured: str | None) -> None:
         self.path = f"{_PREFIX}{provider}/api_key"
-        self._configured = _usable(configured)
+        self.configured = _usable(configured)
         self._stored: Secret[str] | None = None
         self.known = False
         """Whether secrets-service has been asked; until then a missing key may only be unknown."""
 
     @property
     def current(self) -> Secret[str] | None:
-        return self._stored or self._configured
+        return self._stored or self.configured
 
     def store(self, value: bytes | None) -> None:
         self.known = True
@@ -45,17 +45,20 @@ class ProviderKey:
 class ProviderKeys:
     """Keeps the keys of all providers fresh while ``run`` runs."""
 
-    def __init__(self, secrets: Secrets, providers: Iterable[tuple[str, Provider]]) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._keys = {
-            name: ProviderKey(name, settings.api_key.get_secret_value() if settings.api_key else None)
-            for name, settings in providers
-        }
-        self._by_path = {key.path: key for key in self._keys.values()}
+        self._by_path: dict[str, ProviderKey] = {}
         self._failing = False
 
-    def of(self, provider: str) -> ProviderKey:
-        return self._keys[provider]
+    def of(self, provider: str, settings: Provider) -> ProviderKey:
+        """The one that is kept already, unless its configured value has changed; a new one is not yet kept."""
+        key = ProviderKey(provider, settings.api_key.get_secret_value() if settings.api_key else None)
+        known = self._by_path.get(key.path)
+        return known if known and known.configured == key.configured else key
+
+    def follow(self, keys: Iterable[ProviderKey]) -> None:
+        """Keeps these, and no others."""
+        self._by_path = {key.path: key for key in keys}
 
     async def fetch_first(self) -> None:
         """Fetches all keys, without holding the start up for long when secrets-service is away."""
@@ -67,7 +70,11 @@ class ProviderKeys:
 
     async def refresh(self) -> None:
         """Fetches all keys again. Raises ``PlatformError`` when secrets-service cannot be reached."""
-        for key in self._keys.values():
+        await self.fetch(list(self._by_path.values()))
+
+    async def fetch(self, keys: Iterable[ProviderKey]) -> None:
+        """Like ``refresh``, also for keys that are not kept yet."""
+        for key in keys:
             await self._fetch(key)
         self._failing = False
 

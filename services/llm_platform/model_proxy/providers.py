@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from llm_platform.core import metrics
+from llm_platform.core import config, metrics
 from llm_platform.model_proxy.health import ProviderHealth
+from llm_platform.model_proxy.keys import ProviderKey
 from llm_platform.model_proxy.provider import Provider
 from llm_platform.model_proxy.retry import RetryPolicy
 from llm_platform.proto import common_pb2, providers_pb2
@@ -17,6 +18,9 @@ class Serving:
     """A provider with what belongs to serving it."""
 
     provider: Provider
+    settings: config.Provider
+    """What it was made of."""
+    key: ProviderKey | None
     retry: RetryPolicy
     timeout: float
     """Seconds to the first byte, and of silence."""
@@ -35,10 +39,8 @@ class ProvidersService:
         return providers_pb2.ProviderHealths(items=[_state_of(serving) for serving in self._providers.values()])
 
     async def reload(self, request: common_pb2.Empty) -> common_pb2.Empty:  # noqa: ARG002
-        """Fetches the keys again and gives every provider a fresh start."""
+        """Reads definitions and keys again and gives every provider a fresh start (``definitions.py``)."""
         await self._reload()
-        for serving in self._providers.values():
-            serving.health.reset()
         return common_pb2.Empty()
 
 
