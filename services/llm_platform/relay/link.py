@@ -239,13 +239,15 @@ class Link:
             waiter.set_result(None)
 
     async def _write(self) -> str:
-        loop, transport, linger = self.loop, self._transport, self.settings.linger
+        loop, transport, settings = self.loop, self._transport, self.settings
         while True:
             if not self._control and not self._ready:
                 self._check_quiet()
                 await self._wait_for_output()
-            if not self._urgent and (left := self._last_write + linger - loop.time()) > 0:
-                await self._linger(left)
+            if not self._urgent:
+                linger = min(settings.linger_per_stream * len(self.streams), settings.linger)
+                if (left := self._last_write + linger - loop.time()) > 0:
+                    await self._linger(left)
             message = self._pack()
             if message is None:
                 continue

@@ -19,10 +19,12 @@ class Settings:
     """Pause before connecting again; doubles up to the limit, since start-first puts a new replica on a known slot."""
     wait_for_link: float = 5.0
     """How long a request waits while no replica is connected."""
-    linger: float = 0.002
-    """The longest a stream's chunk waits for company, counted from the link's last message: so the first one after a
-    pause leaves at once, and a busy link carries at most one message in this time for the chunks of all its streams.
-    A message costs as much as some 20 chunks in it; a stream's start and errors never wait."""
+    linger_per_stream: float = 0.0005
+    linger: float = 0.008
+    """How long a stream's chunk waits for company, counted from the link's last message: half a millisecond for each
+    request open on the link, up to the bound. So a lone stream's chunks hardly wait, the first one after a pause
+    leaves at once, and a busy link carries at most 125 messages a second for the chunks of all its streams. A message
+    costs as much as some 20 chunks in it; a stream's start and errors never wait."""
     window_bytes: int = 256 * 1024
     """Unread bytes accepted per request and direction."""
     resend: bool = True

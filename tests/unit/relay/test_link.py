@@ -104,14 +104,14 @@ async def test_what_is_sent_while_a_message_is_on_its_way_leaves_together_after_
 
 
 async def test_a_chunk_leaves_an_idle_link_at_once() -> None:
-    async with running(Settings(linger=60)) as (link, pipe):
+    async with running(Settings(linger=60, linger_per_stream=60)) as (link, pipe):
         link._last_write = -1e9
         Recorder(link, 1).send(frames.DATA, b"chunk", linger=True)
         await until(lambda: len(pipe.written) == 2)
 
 
 async def test_chunks_on_a_busy_link_wait_for_company_until_something_urgent_comes() -> None:
-    async with running(Settings(linger=60)) as (link, pipe):
+    async with running(Settings(linger=60, linger_per_stream=60)) as (link, pipe):
         streams = [Recorder(link, stream_id) for stream_id in range(1, 6)]
         for stream in streams:
             stream.send(frames.DATA, b"chunk", linger=True)
@@ -123,11 +123,18 @@ async def test_chunks_on_a_busy_link_wait_for_company_until_something_urgent_com
 
 
 async def test_a_lingering_chunk_leaves_by_itself_after_the_linger() -> None:
-    async with running(Settings(linger=0.02)) as (link, pipe):
+    async with running(Settings(linger=0.02, linger_per_stream=1)) as (link, pipe):
         link._last_write = link.loop.time()
         Recorder(link, 1).send(frames.DATA, b"chunk", linger=True)
         await asyncio.sleep(0)
         assert len(pipe.written) == 1
+        await until(lambda: len(pipe.written) == 2)
+
+
+async def test_a_chunk_waits_by_the_number_of_open_requests() -> None:
+    async with running(Settings(linger=60, linger_per_stream=0.001)) as (link, pipe):
+        link._last_write = link.loop.time()
+        Recorder(link, 1).send(frames.DATA, b"chunk", linger=True)
         await until(lambda: len(pipe.written) == 2)
 
 
