@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from bench.peers.litellm import LiteLlm
 from bench.peers.nginx import Nginx
 from bench.peers.platform import Standalone, ThreeHops
 from bench.peers.portkey import Portkey
+from bench.python import interpreter
 
 CONTESTANTS: tuple[type[Contestant], ...] = (Standalone, ThreeHops, LiteLlm, Portkey, Nginx)
 CONNECTIONS = (1, 16, 64)
@@ -114,7 +114,7 @@ def loads(seconds: int) -> list[tuple[str, Callable[[Contestant], measure.Sample
 
 def written(results: dict[str, dict[str, list[measure.Sample]]], idle: dict[str, dict[str, float]]) -> str:
     parts = [
-        f"# Benchmark, {time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {platform.python_version()}\n",
+        f"# Benchmark, {time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {interpreter()[1]}\n",
         "Same mock provider, interleaved rounds, medians. JSON: 1 KB replies. SSE: 52 events 5 ms apart; its p50 and "
         "p99 are of the time to the first event. Ours runs with authentication, limits, ledger, metrics, logs on and "
         "traces sampled at 1 %.\n",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 
 import yaml
 
-from bench.contestant import CACHE, Contestant
+from bench.contestant import Contestant
+from bench.python import environment
 
 VERSION = "1.106.0"
 
@@ -17,13 +17,7 @@ class LiteLlm(Contestant):
 
     @classmethod
     def install(cls) -> None:
-        environment = CACHE / f"litellm-{VERSION}"
-        if (environment / "bin" / "litellm").exists():
-            return
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        subprocess.run(
-            [str(environment / "bin" / "pip"), "install", "--quiet", f"litellm[proxy]=={VERSION}"], check=True
-        )
+        _python()
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -38,7 +32,7 @@ class LiteLlm(Contestant):
                 }
             )
         )
-        program = CACHE / f"litellm-{VERSION}" / "bin" / "litellm"
+        program = _python().with_name("litellm")
         self.launch(
             [
                 str(program),
@@ -53,3 +47,7 @@ class LiteLlm(Contestant):
             ],
             {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
         )
+
+
+def _python() -> Path:
+    return environment(f"litellm-{VERSION}", [f"litellm[proxy]=={VERSION}"])

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
-import sys
 from typing import Any
 
 import yaml
 
 from bench.contestant import ROOT, Contestant
+from bench.python import environment
 from tests.fleet import Fleet
 
 MODEL = "gpt-4o-mini"
 
 
 class _Platform(Contestant):
+    @classmethod
+    def install(cls) -> None:
+        _python()
+
     def settings(self) -> dict[str, Any]:
         """Everything on: authentication, limits, ledger, metrics, logs, traces sampled at 1 %."""
         collector = self.upstream.removesuffix("/v1")
@@ -48,12 +53,12 @@ class Standalone(_Platform):
         config.write_text(
             yaml.safe_dump({"service": data, "listen": {"host": "127.0.0.1", "http": self.port}, **self.settings()})
         )
-        program = [sys.executable, "-m", "llm_platform"]
-        environment = {"PYTHONPATH": str(ROOT / "services")}
-        self.launch([*program, "serve", "--config", str(config)], environment)
+        program = [_python(), "-m", "llm_platform"]
+        variables = {"PYTHONPATH": str(ROOT / "services")}
+        self.launch([*program, "serve", "--config", str(config)], variables)
         created = subprocess.run(
             [*program, "keys", "create", "bench", "--config", str(config), "--format", "json"],
-            env={**os.environ, **environment},
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
             check=True,
@@ -65,7 +70,7 @@ class ThreeHops(_Platform):
     name = "three hops, mTLS"
 
     def start(self) -> None:
-        self.fleet = Fleet(self.directory, settings=self.settings())
+        self.fleet = Fleet(self.directory, settings=self.settings(), python=_python())
         self.fleet.__enter__()
         self.port = int(self.fleet.url("tail-1").rpartition(":")[2])
         self.fleet.command("bootstrap")
@@ -76,3 +81,10 @@ class ThreeHops(_Platform):
 
     def processes(self) -> dict[str, int]:
         return {one.service: one.pid for one in self.fleet.processes.values()}
+
+
+def _python() -> str:
+    """With what the images have, pinned."""
+    lock = ROOT / "requirements" / "runtime.lock"
+    pins = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return str(environment(f"platform-{pins}", ["--require-hashes", "--requirement", str(lock)]))

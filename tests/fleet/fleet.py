@@ -35,8 +35,11 @@ class Fleet:
         settings: Mapping[str, Any] | None = None,
         replicas: Mapping[str, int] | None = None,
         services: Iterable[str] | None = None,
+        python: str = sys.executable,
     ) -> None:
+        """``python`` runs the services."""
         self.directory = directory
+        self.python = python
         self.settings = dict(settings or {})
         self.catalog = catalog.load()
         self.services = list(services or self.catalog.services)
@@ -132,7 +135,7 @@ class Fleet:
     def _configure(self, service: str, replica: str) -> None:
         listen = {str(listener): self._ports[replica, listener] for listener in self.catalog.service(service).ports}
         config = self._write(replica, self._configuration(service, replica, listen))
-        self.processes[replica] = ServiceProcess(service, replica, config, listen["http"], self.directory)
+        self.processes[replica] = ServiceProcess(service, replica, config, listen["http"], self.directory, self.python)
 
     def _configuration(self, service: str, replica: str, listen: Mapping[str, int]) -> dict[str, Any]:
         bundle = self.directory / "pki" / service

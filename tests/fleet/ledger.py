@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from llm_platform.billing.interfaces import LEDGER, Ledger
-from llm_platform.core import config_file
+from llm_platform.core.config import file as config_file
 from llm_platform.proto import ledger_pb2
 from llm_platform.rpc.client import Peers
 from tests.fleet.fleet import Fleet

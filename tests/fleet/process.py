@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,11 +16,12 @@ ROOT = Path(__file__).parents[2]
 class ServiceProcess:
     """``llm-gateway run SERVICE`` with its log in a file. Ended by pid, never by name."""
 
-    def __init__(self, service: str, replica: str, config: Path, http_port: int, directory: Path) -> None:
+    def __init__(self, service: str, replica: str, config: Path, http_port: int, directory: Path, python: str) -> None:
         self.service = service
         self.replica = replica
         self.config = config
         self.http_port = http_port
+        self.python = python
         self.log = directory / f"{replica}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -38,7 +38,7 @@ class ServiceProcess:
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "services"), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "llm_platform", "run", self.service, "--config", str(self.config)],
+                [self.python, "-m", "llm_platform", "run", self.service, "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=environment,
