@@ -148,7 +148,7 @@ def _configurations(host: Host, service: str) -> dict[str, str]:
 
 
 def configuration(host: Host, service: str, replica: str) -> dict[str, Any]:
-    """The configuration file of one replica (``core/config.py``)."""
+    """The configuration file of one replica (``core/config/model.py``)."""
     variables = host.variables
     catalogued = host.catalog.service(service)
     environment = variables["platform_environment"]

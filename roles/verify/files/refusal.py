@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 
-from llm_platform.core.config_file import load
+from llm_platform.core.config.file import load
 from llm_platform.rpc.client import open_channel
 
 METHOD = "/llm.v1.Ledger/Reserve"  # head alone reserves money

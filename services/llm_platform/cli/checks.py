@@ -20,7 +20,7 @@ def check_config(
     file: Annotated[Path, typer.Argument(help="The configuration file.")], output: FormatOption = Format.TABLE
 ) -> None:
     """Checks a file with the present environment; prints every problem with its line, and exits 1 when there is one."""
-    from llm_platform.core.config_file import ConfigError, read
+    from llm_platform.core.config.file import ConfigError, read
 
     try:
         notices = read(file, os.environ).notices
@@ -41,7 +41,7 @@ def check_config(
 @config.command()
 def show(config: ConfigOption = None) -> None:
     """Prints the effective configuration (file, environment, defaults) as JSON, secrets redacted."""
-    from llm_platform.core.config_file import effective
+    from llm_platform.core.config.file import effective
 
     print_json(effective(load_config(config)))
 
@@ -49,7 +49,7 @@ def show(config: ConfigOption = None) -> None:
 @config.command()
 def example() -> None:
     """Prints every key with its meaning and default, as a file to start from."""
-    from llm_platform.core.config_example import annotated_example
+    from llm_platform.core.config.example import annotated_example
 
     print(annotated_example(), end="")
 
@@ -61,7 +61,7 @@ def check_catalog(
 ) -> None:
     """Checks the catalogue; prints every problem with its place, and exits 1 when there is one."""
     from llm_platform.core.catalog import DEFAULT_PATH, load
-    from llm_platform.core.catalog_source import CatalogError
+    from llm_platform.core.catalog.source import CatalogError
 
     file = file or DEFAULT_PATH
     problems: list[str] = []

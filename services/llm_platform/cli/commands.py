@@ -52,7 +52,7 @@ def version() -> None:
 
 def main() -> int:
     """Runs the command that the arguments name, which exits by itself; returns 1 for a failure it did not expect."""
-    from llm_platform.core.config_document import ConfigError
+    from llm_platform.core.config.document import ConfigError
     from llm_platform.core.errors import CannotStartError, PlatformError
 
     try:

@@ -35,7 +35,7 @@ ConfigOption = Annotated[
 
 def load_config(path: Path | None) -> Config:
     """The configuration without its notices, which concern the server. Raises ``ConfigError``."""
-    from llm_platform.core.config_file import read
+    from llm_platform.core.config.file import read
 
     return read(path, os.environ).config
 

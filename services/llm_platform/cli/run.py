@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from llm_platform.core.config import Config
-from llm_platform.core.config_file import ConfigError, Loaded, read
+from llm_platform.core.config.file import ConfigError, Loaded, read
 
 
 class _Service(NamedTuple):

@@ -24,7 +24,7 @@ def serve(
 ) -> None:
     """Runs the whole platform in this process, with embedded stores."""
     from llm_platform import standalone
-    from llm_platform.core.config_file import read
+    from llm_platform.core.config.file import read
 
     loaded = read(config, os.environ)
     chosen = _with_options(loaded.config, host, port, data_dir)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from llm_platform.core import config
-from llm_platform.core.config_document import ConfigError
+from llm_platform.core.config.document import ConfigError
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.http.client import HttpClient

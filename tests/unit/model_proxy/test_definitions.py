@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llm_platform.core.config_file import read as read_file
+from llm_platform.core.config.file import read as read_file
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.model_proxy.app import ModelProxy, open_model_proxy
 from llm_platform.proto import common_pb2, providers_pb2

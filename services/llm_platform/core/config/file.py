@@ -17,9 +17,9 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llm_platform.core import config_environment
 from llm_platform.core.config import Config
-from llm_platform.core.config_document import ConfigError, Document, Location, Problem, dotted, parse, plain_value
+from llm_platform.core.config.document import ConfigError, Document, Location, Problem, dotted, parse, plain_value
+from llm_platform.core.config.environment import apply as apply_environment
 from llm_platform.core.redaction import redacted
 
 __all__ = ["ConfigError", "Loaded", "Problem", "effective", "load", "read"]
@@ -47,7 +47,7 @@ def read(path: Path | None, environment: Mapping[str, str]) -> Loaded:
     document = _document(path, environment)
     # An empty section ("cache:" with nothing below) means its defaults.
     document.data = {name: section for name, section in document.data.items() if section is not None}
-    notices = config_environment.apply(document, environment)
+    notices = apply_environment(document, environment)
     config = _validate(document)
     return Loaded(config, notices + _attention(config))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from llm_platform.core.config import Config
-from llm_platform.core.config_example import annotated_example
-from llm_platform.core.config_file import ConfigError, Problem, effective, load, read
+from llm_platform.core.config.example import annotated_example
+from llm_platform.core.config.file import ConfigError, Problem, effective, load, read
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CANARY = "canary-4f1d9b7e2c"
 
 

@@ -1,4 +1,4 @@
-"""The page docs/ports.md, from the catalogue: ``python -m llm_platform.core.catalog_page > docs/ports.md``."""
+"""The page docs/ports.md, from the catalogue: ``python -m llm_platform.core.catalog.page > docs/ports.md``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAGE = """\
 # Ports, and who may call what
 
 Generated from [deploy/catalog.yml](../deploy/catalog.yml), do not edit:
-`python -m llm_platform.core.catalog_page > docs/ports.md`.
+`python -m llm_platform.core.catalog.page > docs/ports.md`.
 
 ## Ports
 

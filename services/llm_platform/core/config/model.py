@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from llm_platform.core.config_values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin
+from llm_platform.core.config.values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin
 
 
 class _Section(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from llm_platform.core.config_document import Document, Location
+from llm_platform.core.config.document import Document, Location
 
 
 class Variable(NamedTuple):

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from llm_platform.core.catalog_source import CatalogError, Place, Problem, Source
+from llm_platform.core.catalog.source import CatalogError, Place, Problem, Source
 
-DEFAULT_PATH = Path(__file__).parents[3] / "deploy" / "catalog.yml"
+DEFAULT_PATH = Path(__file__).parents[4] / "deploy" / "catalog.yml"
 
 Generation = Literal["a", "b"]
 GENERATIONS: tuple[Generation, ...] = ("a", "b")

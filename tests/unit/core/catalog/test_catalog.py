@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from llm_platform.core.catalog import DEFAULT_PATH, GENERATIONS, Catalog, load, parse
-from llm_platform.core.catalog_page import page
-from llm_platform.core.catalog_source import CatalogError
+from llm_platform.core.catalog.page import page
+from llm_platform.core.catalog.source import CatalogError
 from llm_platform.rpc.ports import offered_methods
 
 # CONTRACTS: these are fixed, users' scripts depend on them.
@@ -151,7 +151,7 @@ def test_targets_are_one_a_replica_through_the_hosts_mtls_port(catalog: Catalog)
 
 def test_the_page_of_ports_is_what_the_catalogue_says(catalog: Catalog) -> None:
     written = (DEFAULT_PATH.parents[1] / "docs" / "ports.md").read_text()
-    assert written == page(catalog), "run: python -m llm_platform.core.catalog_page > docs/ports.md"
+    assert written == page(catalog), "run: python -m llm_platform.core.catalog.page > docs/ports.md"
 
 
 def test_every_rpc_method_has_an_allow_entry_and_no_entry_is_without_a_method(catalog: Catalog) -> None:
