@@ -6,6 +6,7 @@ usage: handover.py STATE-DIRECTORY
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def main(state: str) -> int:
     else:
         lines += [
             "The administrator's password and the first key were shown at the first deploy. Another key:",
-            "  /etc/llm-platform/operator/llm-gateway keys create NAME",
+            f"  {'sudo ' if os.geteuid() else ''}/etc/llm-platform/operator/llm-gateway keys create NAME",
         ]
     print("\n".join(lines))
     handed.unlink(missing_ok=True)

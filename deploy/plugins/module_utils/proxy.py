@@ -55,22 +55,25 @@ class Proxy:
         self.engine = engine
         self.desired = desired
         self.check = check
+        self.changes: list[Change] = []
         self.etc = Path(desired.directory) / "etc"
         self.run_directory = Path(desired.directory) / "run"
         self.socket = HaproxySocket(str(self.run_directory / "admin.sock"))
 
-    def run(self) -> Change | None:
-        """Returns what was, or in check mode would be, done."""
+    def run(self) -> None:
+        """Brings it to its desired state; ``changes`` is what was, or in check mode would be, done."""
         current = self.container(NAME)
         change = self.change(current)
-        if change is None or self.check:
-            return change
+        if change is None:
+            return
+        self.changes.append(change)
+        if self.check:
+            return
         if change.action == "reload":
             self.reload(current)
         else:
             self.write(self.etc / "haproxy.cfg")
             self.start(current if current is not None and current.status == "running" else None)
-        return change
 
     def change(self, current: Any | None) -> Change | None:
         if current is None or current.status != "running":

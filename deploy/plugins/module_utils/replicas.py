@@ -124,8 +124,8 @@ class Rollout:
         self.sleep = sleep
         self.changes: list[Change] = []
 
-    def run(self) -> list[Change]:
-        """Brings every replica to its desired state, one after the other."""
+    def run(self) -> None:
+        """Brings every replica to its desired state, one after the other; ``changes`` is what was done."""
         self.remove_exited_generations()
         for replica in self.desired.replicas:
             self.finish_interrupted_switch(replica)
@@ -136,7 +136,6 @@ class Rollout:
         self.drain_surplus_replicas()
         if not self.check:
             self.remove_unused_configurations()
-        return self.changes
 
     def replace(self, replica: Replica, reason: str) -> None:
         change = Change(replica.name, "replace" if self.container(replica.name) else "start", reason)

@@ -83,7 +83,11 @@ def main() -> None:
         if not module.check_mode:
             requests[name] = identity.request(identity.key_or_new(given["uid"]))
     changes = [
-        {"replica": f"certificates of {', '.join(names)}", "action": "issue", "reason": reason}
+        {
+            "replica": f"{len(names)} certificates ({', '.join(names[:3])}{', …' * (len(names) > 3)})",
+            "action": "issue",
+            "reason": reason,
+        }
         for reason, names in due.items()
     ]
     module.exit_json(changed=changed or bool(changes), requests=requests, changes=changes)

@@ -36,14 +36,9 @@ RETURN = r"""
 changes: {description: What was done or would be., type: list, elements: dict, returned: always}
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.apply import apply
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.proxy import DesiredProxy, Proxy
-from ansible.module_utils.replicas import RolloutError
-
-try:
-    import docker
-except ImportError:
-    docker = None
 
 
 def main() -> None:
@@ -57,21 +52,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if docker is None:
-        module.fail_json(msg=missing_required_lib("docker"))
-    proxy = Proxy(docker.from_env(timeout=120), DesiredProxy(**module.params), check=module.check_mode)
-    try:
-        change = proxy.run()
-    except RolloutError as error:
-        module.fail_json(msg=str(error))
-    except docker.errors.DockerException as error:
-        module.fail_json(msg=f"Docker refused: {error}")
-    changes = [] if change is None else [change]
-    module.exit_json(
-        changed=bool(changes),
-        changes=[vars(one) for one in changes],
-        diff={"before": "", "after": "".join(f"{one.line()}\n" for one in changes)},
-    )
+    desired = DesiredProxy(**module.params)
+    apply(module, lambda engine: Proxy(engine, desired, check=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -45,16 +45,13 @@ changes:
 """
 
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.apply import apply
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gate import Gate
-from ansible.module_utils.haproxy_socket import HaproxyError, HaproxySocket
-from ansible.module_utils.replicas import Change, Desired, Replica, Rollout, RolloutError
-
-try:
-    import docker
-except ImportError:
-    docker = None
+from ansible.module_utils.haproxy_socket import HaproxySocket
+from ansible.module_utils.replicas import Desired, Replica, Rollout
 
 
 def main() -> None:
@@ -66,34 +63,20 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if docker is None:
-        module.fail_json(msg=missing_required_lib("docker"))
     desired = module.params["desired"]
     desired = Desired(**{**desired, "replicas": [Replica(**one) for one in desired["replicas"]]})
-    engine = docker.from_env(timeout=120)
-    rollout = Rollout(
-        engine,
-        HaproxySocket(module.params["proxy_socket"]),
-        Gate(**desired.gate, completion_key=completion_key(desired, module.params["completion_key_file"])),
-        desired,
-        check=module.check_mode,
-    )
-    try:
-        changes = rollout.run()
-    except (RolloutError, HaproxyError) as error:
-        module.fail_json(msg=str(error), changes=[vars(one) for one in rollout.changes])
-    except docker.errors.DockerException as error:
-        module.fail_json(msg=f"Docker refused: {error}", changes=[vars(one) for one in rollout.changes])
-    module.exit_json(changed=bool(changes), changes=[vars(one) for one in changes], diff=diff(changes))
+
+    def rollout(engine: Any) -> Rollout:
+        gate = Gate(**desired.gate, completion_key=completion_key(desired, module.params["completion_key_file"]))
+        socket = HaproxySocket(module.params["proxy_socket"])
+        return Rollout(engine, socket, gate, desired, check=module.check_mode)
+
+    apply(module, rollout)
 
 
 def completion_key(desired: Desired, path: str | None) -> str | None:
     """Only an entry can be asked for a completion."""
     return Path(path).read_text().strip() if desired.public and path and Path(path).exists() else None
-
-
-def diff(changes: list[Change]) -> dict[str, str]:
-    return {"before": "", "after": "".join(f"{change.line()}\n" for change in changes)}
 
 
 if __name__ == "__main__":
