@@ -105,8 +105,7 @@ class _Clock:
         self._second = 0
         self._prefix = ""
 
-    def __call__(self) -> str:
-        now = time.time()
+    def __call__(self, now: float) -> str:
         second = int(now)
         if second != self._second:
             self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
@@ -114,7 +113,7 @@ class _Clock:
 
 
 class Renderer:
-    """The processor: an event becomes a line of bytes."""
+    """The processor: an event becomes a line of bytes. ``at`` is its Unix time, when that is not now."""
 
     def __init__(self, service: str, replica: str, *, text: bool = False, include_request_id: bool = True) -> None:
         self._service = service
@@ -127,7 +126,7 @@ class Renderer:
 
     def __call__(self, _logger: WrappedLogger, level: str, event: EventDict) -> bytes:
         line: dict[str, Any] = {
-            "timestamp": self._clock(),
+            "timestamp": self._clock(event.pop("at", None) or time.time()),
             "level": level,
             "logger": event.pop("logger_name", ""),
             "event": event.pop("event", ""),

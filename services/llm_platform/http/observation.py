@@ -1,10 +1,13 @@
 """What is said of every request when it has ended: metrics and one access line.
 
-Children of the metrics are kept, since looking one up costs more than counting.
+It is said of many requests at once, a moment after they ended: what is done for one request after the other finds its
+code and data in the processor's caches, what is done between other work does not. Children of the metrics are kept,
+since looking one up costs more than counting.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +16,11 @@ from prometheus_client import Counter, Histogram
 
 from llm_platform.core import metrics
 from llm_platform.core.errors import PlatformError
-from llm_platform.core.logging import get_logger
+from llm_platform.core.logging import get_logger, request_id, trace_id
 from llm_platform.http.exchange import Exchange
+
+GATHER_SECONDS = 0.02
+"""How long a request that ended waits for others to be counted and logged with."""
 
 log = get_logger("http.access")
 
@@ -25,6 +31,7 @@ class Observation:
     def __init__(self, service: str, *, name_provider: bool = True) -> None:
         self._service = service
         self._name_provider = name_provider
+        self._waiting: list[tuple[Exchange, float, float, str]] = []
         self._requests: dict[tuple[str, bool, int], Counter] = {}
         self._duration: dict[bool, Histogram] = {
             streamed: metrics.request_duration.labels(service, _word(streamed)) for streamed in (False, True)
@@ -36,12 +43,21 @@ class Observation:
         metrics.requests_open.labels(self._service).set_function(count)
 
     def ended(self, exchange: Exchange) -> None:
-        """Counts and logs."""
-        seconds = time.perf_counter() - exchange.started
-        self._count(exchange, seconds)
-        if exchange.error is not None:
-            self.failed(exchange.error)
-        log.info("request", **self._line(exchange, seconds))
+        """Counts and logs, soon."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self.flush)
+        self._waiting.append((exchange, time.perf_counter() - exchange.started, time.time(), trace_id.get()))
+
+    def flush(self) -> None:
+        """Counts and logs the requests that have ended until now."""
+        waiting, self._waiting = self._waiting, []
+        for exchange, seconds, at, trace in waiting:
+            self._count(exchange, seconds)
+            if exchange.error is not None:
+                self.failed(exchange.error)
+            request_id.set(exchange.request_id)
+            trace_id.set(trace)
+            log.info("request", at=at, **self._line(exchange, seconds))
 
     def failed(self, error: PlatformError) -> None:
         metrics.errors.labels(self._service, error.fault.value, error.code.value).inc()

@@ -106,6 +106,7 @@ class HttpServer:
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)  # they hear of it in the next turn of the loop
+        self._observation.flush()
 
     async def serve(self, request: Request) -> None:
         """Answers a request. Raises ``ConnectionError`` when its client left."""

@@ -29,6 +29,9 @@ LINGER_SECONDS = 5.0
 """How long the rest of a refused body is read and dropped, so that the client sees the refusal."""
 WRITE_SECONDS = 60.0
 """How long a client may leave a full socket unread."""
+UNREAD_BYTES = 32 * 1024
+"""What a client may leave unread beyond its socket's buffer before its writer waits. Not 0: replies then leave together
+at the end of the loop's turn, and whoever reads them is woken once."""
 HEAD_BYTES = 16 * 1024
 HEAD_LINES = 100
 
@@ -237,8 +240,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class is no subclass
-        # Whatever the socket does not take at once counts as a client that does not read.
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=UNREAD_BYTES)
         self._host.connections.add(self)
         self._since = self._loop.time()
         self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._look)
