@@ -22,6 +22,7 @@ import msgspec
 from llm_platform.core.config import Config
 from llm_platform.core.log_output import LogOutput
 from llm_platform.core.redaction import REDACTED, EventRedactor, Secret, redact
+from llm_platform.core.timestamps import Timestamps
 
 # structlog imports Rich for its console output when there is one: 5 MB that no service needs.
 sys.modules.setdefault("rich", cast("ModuleType", None))
@@ -98,20 +99,6 @@ def lines_lost() -> int:
     return _output.lost
 
 
-class _Clock:
-    """RFC 3339 in UTC with milliseconds; the part up to the second is formatted once a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._prefix = ""
-
-    def __call__(self, now: float) -> str:
-        second = int(now)
-        if second != self._second:
-            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._prefix}{int((now - second) * 1000):03d}Z"
-
-
 class Renderer:
     """The processor: an event becomes a line of bytes. ``at`` is its Unix time, when that is not now."""
 
@@ -119,14 +106,14 @@ class Renderer:
         self._service = service
         self._replica = replica
         self._include_request_id = include_request_id
-        self._clock = _Clock()
+        self._timestamp = Timestamps()
         self._redactor = EventRedactor()
         self._encode = msgspec.json.Encoder(enc_hook=_show, decimal_format="number").encode
         self._layout = self._text if text else self._json
 
     def __call__(self, _logger: WrappedLogger, level: str, event: EventDict) -> bytes:
         line: dict[str, Any] = {
-            "timestamp": self._clock(event.pop("at", None) or time.time()),
+            "timestamp": self._timestamp(event.pop("at", None) or time.time()),
             "level": level,
             "logger": event.pop("logger_name", ""),
             "event": event.pop("event", ""),

