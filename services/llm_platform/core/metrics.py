@@ -25,8 +25,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves 
 
 
 class Histogram(prometheus_client.Histogram):
-    """Observes at a third of the library's cost, which is paid several times a request: it bisects for the bucket and has no
-    check for labels, since every use here is of a child."""
+    """Observes at a third of the library's cost, which is paid several times a request: it bisects for the bucket and
+    has no check for labels, since every use here is of a child."""
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         if exemplar is not None:
