@@ -27,8 +27,8 @@ log = get_logger("rpc.client")
 
 CALL_SECONDS = 5.0
 """The deadline of a unary call unless ``remote`` is given another."""
-REFRESH_SECONDS = 0.5
-"""How often certificate files and slots where nothing listened are looked at."""
+REFRESH_SECONDS = 1.0
+"""How often certificate files and names are looked at."""
 
 Interface = TypeVar("Interface")
 

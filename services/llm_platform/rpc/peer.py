@@ -1,10 +1,9 @@
 """One service as its callers see it: a channel over the endpoints of all its replica slots.
 
 gRPC balances (round robin over those that are connected) and connects again by itself. About half of
-the slots refuse connections at any time; gRPC's attempts at them were half of what an idle service costs, so the
-channel has those addresses only where something listens, and the others are probed. This adds what gRPC leaves out: a
-call waits a bounded time for the first connection, the channel is replaced when certificates or addresses change, and
-the state is known to readiness.
+the slots refuse connections at any time. This adds what gRPC leaves out: a call waits a bounded time for
+the first connection, the channel is replaced when certificates or addresses change, and the state is
+known to readiness.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import compress
 from typing import Any
 
 import grpc
@@ -27,17 +25,15 @@ from llm_platform.core.logging import get_logger
 from llm_platform.rpc.authorization import PACKAGE
 from llm_platform.rpc.credentials import Certificates, Material, open_target, require_loopback
 from llm_platform.rpc.port import Port
-from llm_platform.rpc.probe import probe
 
 log = get_logger("rpc.client")
 
-PROBE_SECONDS = 0.5
 READY_SECONDS = 1.0
 """How long calls wait for a connection after it was lost; then they are refused at once."""
 DRAIN_SECONDS = 30.0
 """How long calls on a replaced channel may go on."""
 RESOLVE_SECONDS = 10.0
-"""How often endpoints given by name are looked up again, and addresses that no longer answer leave the channel."""
+"""How often endpoints given by name are looked up again."""
 
 _RETRY = {
     "maxAttempts": 3,
@@ -74,8 +70,7 @@ class Peer:
         self._repeatable = list(repeatable)
         self._made_from: tuple[str, Material | None] | None = None
         self._resolved_at = -float("inf")
-        self._addresses: list[str] = []
-        self._listening: set[str] = set()
+        self._target = ""
         self._channel: grpc.aio.Channel | None = None
         self._ready = asyncio.Event()
         self._down_since = time.monotonic()
@@ -187,23 +182,11 @@ class Peer:
             log.warning("peer lost", peer=self.name, state=state.name)
             self._ready.clear()
             self._down_since = time.monotonic()
-            self._resolved_at = -float("inf")
 
     async def _resolve(self) -> str:
-        """gRPC's target: the addresses where something listens, or all of them while nothing does."""
-        if time.monotonic() - self._resolved_at >= RESOLVE_SECONDS:
-            self._resolved_at = time.monotonic()
-            self._addresses = await self._look_up() or self._addresses
-            self._listening.clear()
-        silent = [address for address in self._addresses if address not in self._listening]
-        self._listening.update(compress(silent, await asyncio.gather(*map(_listens, silent))))
-        chosen = [address for address in self._addresses if address in self._listening] or self._addresses
-        # 192.0.2.0/24 is for documentation: nothing is known yet, and nothing answers there.
-        chosen = chosen or ["192.0.2.1:1"]
-        return f"{'ipv6' if chosen[0].startswith('[') else 'ipv4'}:{','.join(chosen)}"
-
-    async def _look_up(self) -> list[str]:
-        """The addresses of all endpoints. gRPC takes a list of addresses only, so names are looked up here."""
+        """gRPC's target for all endpoints; it takes a list of addresses only, so names are looked up here."""
+        if time.monotonic() - self._resolved_at < RESOLVE_SECONDS:
+            return self._target
         found: list[str] = []
         for endpoint in self._endpoints:
             host, _, port = endpoint.rpartition(":")
@@ -211,8 +194,13 @@ class Peer:
                 found += await _addresses(host.strip("[]"), int(port))
             except OSError as error:
                 log.warning("endpoint cannot be looked up", peer=self.name, endpoint=endpoint, reason=str(error))
-        only_ipv6 = all(address.startswith("[") for address in found)
-        return list(dict.fromkeys(address for address in found if address.startswith("[") == only_ipv6))
+        self._resolved_at = time.monotonic()
+        family = "ipv6" if found and all(address.startswith("[") for address in found) else "ipv4"
+        usable = [address for address in found if address.startswith("[") == (family == "ipv6")]
+        if usable or not self._target:
+            # 192.0.2.0/24 is for documentation: nothing is known yet, and nothing answers there.
+            self._target = f"{family}:{','.join(dict.fromkeys(usable)) or '192.0.2.1:1'}"
+        return self._target
 
 
 async def _addresses(host: str, port: int) -> list[str]:
@@ -222,14 +210,6 @@ async def _addresses(host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, proto=6)
         return [f"[{each[0]}]:{port}" if ":" in str(each[0]) else f"{each[0]}:{port}" for *_, each in found]
     return [f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"]
-
-
-async def _listens(address: str) -> bool:
-    try:
-        await probe(address, PROBE_SECONDS)
-    except OSError:
-        return False
-    return True
 
 
 async def _connected(channel: grpc.aio.Channel) -> None:

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 from llm_platform.core.config import Config
 from llm_platform.relay import connection, frames
 from llm_platform.relay.client import connect
-from llm_platform.rpc.probe import probe
 from tests.unit.relay.peers import (
     QUICK,
     RawPeer,
@@ -51,13 +50,14 @@ async def test_a_replica_that_comes_back_on_its_address_is_used_again() -> None:
 
 async def test_an_endpoint_that_refuses_is_logged_once_and_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = 0
+    probe = connection.Connection._probe
 
-    async def counting(endpoint: str, seconds: float) -> None:
+    async def counting(self: connection.Connection) -> None:
         nonlocal tries
         tries += 1
-        await probe(endpoint, seconds)
+        await probe(self)
 
-    monkeypatch.setattr(connection, "probe", counting)
+    monkeypatch.setattr(connection.Connection, "_probe", counting)
     with capture_logs() as logs:
         async with client("127.0.0.1:9") as relay:
             await until(lambda: tries >= 5)
