@@ -80,7 +80,7 @@ def standalone(directory: Path, sections: dict[str, Any]) -> Iterator[EntryPoint
     own = {"service": {"data_dir": str(directory / "data")}, "listen": {"host": "127.0.0.1", "http": port}}
     path.write_text(yaml.safe_dump(sections | own))
     command = _Command(path)
-    process = _Standalone("serve", "standalone-1", path, port, directory)
+    process = _Standalone("serve", "standalone-1", path, port, directory, sys.executable)
     process.start()
     try:
         process.wait_ready()
