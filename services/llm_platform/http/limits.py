@@ -1,5 +1,8 @@
 """Rate limits at the entry: one lease a request, taken before the call and corrected after it.
 
+A key with a limit of requests alone needs no lease. While it is busy, a small block of its requests is taken ahead
+in one call, and spent here without another (docs/limits.md, docs/adr/0007).
+
 When rate-limiter is down or frozen the entry lets requests pass: a limit protects against load, the
 budget (billing, which fails closed) protects money. It asks again after DOWN_SECONDS, so that a frozen
 limiter delays few requests; readiness, a metric and a log line say that limits are off.
@@ -8,14 +11,16 @@ limiter delays few requests; readiness, a metric and a log line say that limits 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llm_platform.core import metrics
 from llm_platform.core.batch import Batcher
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
+from llm_platform.http.quota import Quota
 from llm_platform.proto import common_pb2, limiter_pb2
 from llm_platform.rate_limiter.interfaces import Limiter
 
@@ -23,6 +28,8 @@ ANSWER_SECONDS = 1.0
 DOWN_SECONDS = 2.0
 LEASE_MARGIN_SECONDS = 60
 """A lease outlives the longest stream, then it ends by itself: its holder died."""
+BLOCK_SECONDS = 1
+"""How long a block may be spent, from when it was asked for."""
 
 _HEADERS = {
     kind: (f"x-ratelimit-limit-{kind}", f"x-ratelimit-remaining-{kind}", f"x-ratelimit-reset-{kind}")
@@ -56,8 +63,9 @@ class Lease:
 class RateLimits:
     """Takes leases from rate-limiter, many in one call."""
 
-    def __init__(self, config: Config, limiter: Limiter) -> None:
+    def __init__(self, config: Config, limiter: Limiter, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limiter = limiter
+        self._clock = clock
         self._enabled = config.security.rate_limiting_enabled
         self._ttl = config.traffic.stream_max_seconds + LEASE_MARGIN_SECONDS
         traffic = config.traffic
@@ -70,6 +78,12 @@ class RateLimits:
         self._finish: Batcher[limiter_pb2.Finish, None] = Batcher(self._send_finish)
         self._down_until = 0.0
         self._down = ""
+        self._quotas: dict[str, Quota] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """The number of keys that blocks may be taken for."""
+        return len(self._quotas)
 
     async def acquire(
         self, principal: common_pb2.Principal, request_id: str, tokens: int, headers: dict[str, str]
@@ -80,35 +94,38 @@ class RateLimits:
         """
         if not self._enabled:
             return None
+        quota = self._quotas.get(principal.key_id)
+        if quota is not None and quota.principal is principal and self._spend(quota, headers):
+            return None
         limits = self._limits_of(principal)
         if not (limits.requests_per_minute or limits.tokens_per_minute or limits.concurrency):
             return None
+        subject = principal.key_id
+        if not (limits.tokens_per_minute or limits.concurrency):
+            await self._take_request(self._quota(principal, limits), request_id, headers)
+            return None  # requests are counted once: there is nothing to give back
         if limits.tokens_per_minute:
             # A call larger than the whole limit may still pass alone, else it could never be made.
             tokens = min(tokens, limits.tokens_per_minute)
-        subject = principal.key_id
         reply = await self._acquire(
             limiter_pb2.Acquire(
                 lease_id=request_id, subject=subject, limits=limits, tokens=tokens, ttl_seconds=self._ttl
             )
         )
         _write_headers(reply, headers)
-        if not reply.allowed:
-            raise PlatformError(
-                Code.RATE_LIMITED,
-                f"This key made {_REASONS.get(reply.denied_by, 'too many requests')}. Wait, then try again.",
-                retry_after=reply.retry_after_ms / 1000,
-            )
-        if not (limits.tokens_per_minute or limits.concurrency):
-            return None  # requests are counted once: there is nothing to give back
+        _check(reply)
         return Lease(limiter_pb2.Finish(lease_id=request_id, subject=subject, tokens=tokens), self._finish)
 
     def degraded(self) -> str | None:
         """For readiness: why limits are off, None when they hold."""
-        return self._down if time.monotonic() < self._down_until else None
+        return self._down if self._clock() < self._down_until else None
 
     async def aclose(self) -> None:
         """Gives back what is still to be given back."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for quota in self._quotas.values():
+            self._give_back(quota)
         await self._finish.aclose()
 
     def _limits_of(self, principal: common_pb2.Principal) -> common_pb2.Limits:
@@ -119,8 +136,92 @@ class RateLimits:
             concurrency=own.concurrency or defaults.concurrency,
         )
 
+    def _quota(self, principal: common_pb2.Principal, limits: common_pb2.Limits) -> Quota:
+        quota = self._quotas.get(principal.key_id)
+        if quota is None or quota.limits != limits:
+            if quota is not None:
+                self._give_back(quota)
+            quota = self._quotas[principal.key_id] = Quota(principal, limits)
+            if self._sweep_timer is None:
+                self._sweep_timer = asyncio.get_running_loop().call_later(1, self._tick)
+        quota.principal = principal
+        return quota
+
+    def _spend(self, quota: Quota, headers: dict[str, str]) -> bool:
+        now = self._clock()
+        if not quota.spend(now):
+            return False
+        _write_state(headers, "requests", quota.limit, quota.remaining + quota.left, quota.reset_ms(now))
+        return True
+
+    async def _take_request(self, quota: Quota, request_id: str, headers: dict[str, str]) -> None:
+        """Takes one request, of the block or from rate-limiter, and maybe more with it."""
+        if self._spend(quota, headers):
+            return
+        self._give_back(quota)
+        count = quota.ask()
+        item = limiter_pb2.Acquire(
+            lease_id=request_id,
+            subject=quota.principal.key_id,
+            limits=quota.limits,
+            ttl_seconds=BLOCK_SECONDS,
+            count=count,
+        )
+        if count > 1:
+            quota.asking = True
+        try:
+            reply = await self._acquire(item)
+        finally:
+            if count > 1:
+                quota.asking = False
+        _write_headers(reply, headers, quota.left)
+        _check(reply)
+
+    def _receive(self, item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, asked: float) -> None:
+        """Notes what came for a key, even when the request that asked has gone meanwhile."""
+        quota = self._quotas.get(item.subject)
+        if reply.granted > 1:
+            if quota is None or quota.limits != item.limits:
+                self._post(limiter_pb2.Finish(lease_id=item.lease_id, subject=item.subject, requests=1))
+                return
+            self._give_back(quota)
+            quota.take(item.lease_id, reply.granted, asked + BLOCK_SECONDS)
+        if quota is not None and reply.requests.limit:
+            quota.note(reply.requests.remaining, reply.requests.reset_ms, self._clock())
+
+    def _give_back(self, quota: Quota) -> None:
+        """Ends the block, whose rest others may use."""
+        if quota.left:
+            subject = quota.principal.key_id
+            self._post(limiter_pb2.Finish(lease_id=quota.lease_id, subject=subject, requests=quota.spent))
+            quota.left = 0
+
+    def _post(self, finish: limiter_pb2.Finish) -> None:
+        with contextlib.suppress(PlatformError):  # too many wait: the block is lost, as when an entry dies
+            self._finish.post(finish)
+
+    def sweep(self) -> None:
+        """Gives back expired blocks and forgets keys that are not used. Runs each second while there are keys."""
+        now = self._clock()
+        for subject, quota in list(self._quotas.items()):
+            if quota.expired(now):
+                self._give_back(quota)
+            if not quota.next_second() and not quota.left:
+                del self._quotas[subject]
+
+    def _tick(self) -> None:
+        self.sweep()
+        self._sweep_timer = asyncio.get_running_loop().call_later(1, self._tick) if self._quotas else None
+
     async def _send_acquire(self, items: Sequence[limiter_pb2.Acquire]) -> Sequence[limiter_pb2.AcquireReply]:
-        if time.monotonic() < self._down_until:
+        asked = self._clock()
+        replies = await self._ask(items)
+        for item, reply in zip(items, replies, strict=True):
+            self._receive(item, reply, asked)
+        return replies
+
+    async def _ask(self, items: Sequence[limiter_pb2.Acquire]) -> Sequence[limiter_pb2.AcquireReply]:
+        if self._clock() < self._down_until:
             return [_PASS] * len(items)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -142,7 +243,7 @@ class RateLimits:
 
     def _note_down(self, error: PlatformError | TimeoutError) -> None:
         self._down = f"rate limits are off: {error or 'no answer in time'}"
-        self._down_until = time.monotonic() + DOWN_SECONDS
+        self._down_until = self._clock() + DOWN_SECONDS
         metrics.limiter_degraded.set(1)
         log.warning("rate-limiter does not answer, requests pass without limits", reason=str(error) or "timeout")
 
@@ -150,13 +251,30 @@ class RateLimits:
 _PASS = limiter_pb2.AcquireReply(allowed=True)
 
 
-def _write_headers(reply: limiter_pb2.AcquireReply, headers: dict[str, str]) -> None:
-    for kind, state in (("requests", reply.requests), ("tokens", reply.tokens)):
-        if state.limit:
-            limit, remaining, reset = _HEADERS[kind]
-            headers[limit] = str(state.limit)
-            headers[remaining] = str(state.remaining)
-            headers[reset] = _duration(state.reset_ms)
+def _check(reply: limiter_pb2.AcquireReply) -> None:
+    if not reply.allowed:
+        raise PlatformError(
+            Code.RATE_LIMITED,
+            f"This key made {_REASONS.get(reply.denied_by, 'too many requests')}. Wait, then try again.",
+            retry_after=reply.retry_after_ms / 1000,
+        )
+
+
+def _write_headers(reply: limiter_pb2.AcquireReply, headers: dict[str, str], ahead: int = 0) -> None:
+    """``ahead``: requests that were taken and may still be made."""
+    if reply.requests.limit:
+        state = reply.requests
+        _write_state(headers, "requests", state.limit, state.remaining + ahead, state.reset_ms)
+    if reply.tokens.limit:
+        state = reply.tokens
+        _write_state(headers, "tokens", state.limit, state.remaining, state.reset_ms)
+
+
+def _write_state(headers: dict[str, str], kind: str, limit: int, remaining: int, reset_ms: int) -> None:
+    limit_name, remaining_name, reset_name = _HEADERS[kind]
+    headers[limit_name] = str(limit)
+    headers[remaining_name] = str(remaining)
+    headers[reset_name] = _duration(reset_ms)
 
 
 def _duration(milliseconds: int) -> str:

@@ -8,10 +8,15 @@ from collections.abc import Callable
 from llm_platform.core import metrics
 from llm_platform.proto import common_pb2, limiter_pb2
 from llm_platform.rate_limiter.gcra import PERIOD_NS, corrected, cost_ns, remaining
-from llm_platform.rate_limiter.store import Lease, Subject, Subjects
+from llm_platform.rate_limiter.store import Block, Lease, Subject, Subjects
 
 CONCURRENCY_RETRY_MS = 1_000
 """When to come back after a refusal by concurrency: nobody knows when a request will end."""
+
+BLOCKS_A_MINUTE = 100
+"""A block is at most the limit's part by this: what an entry that dies can lose of it."""
+GIVE_BACK_SECONDS = 5
+"""How long after its last moment a block's holder may still give back what it did not spend."""
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
@@ -42,24 +47,30 @@ class MemoryLimiter:
         now = self._clock_ns()
         replies = limiter_pb2.AcquireReplies()
         add = replies.items.add
-        refused = 0
+        allowed = 0
         for item in request.items:
             reply = add()
             self._acquire(item, reply, now)
             if reply.denied_by:
-                refused += 1
                 _REFUSED[reply.denied_by].inc()
-        _ALLOWED.inc(len(replies.items) - refused)
+            else:
+                allowed += reply.granted or 1
+        _ALLOWED.inc(allowed)
         metrics.limiter_subjects.set(len(self._subjects))
         return replies
 
     async def finish(self, request: limiter_pb2.FinishBatch) -> common_pb2.Empty:
-        """Ends leases and corrects their tokens. A lease that is not held (expired, ended) is left as it is."""
+        """Ends leases and blocks, and corrects what they took. One not held (expired, ended) is left as it is."""
         now = self._clock_ns()
         for item in request.items:
             subject = self._subjects.find(item.subject)
-            lease = subject.leases.pop(item.lease_id, None) if subject else None
-            if subject is None or lease is None or not lease.token_limit:
+            if subject is None:
+                continue
+            if block := subject.drop_block(item.lease_id):
+                spent = min(item.requests, block.requests)
+                subject.requests_tat -= block.cost_ns(block.requests) - block.cost_ns(spent)
+            lease = subject.leases.pop(item.lease_id, None)
+            if lease is None or not lease.token_limit:
                 continue
             used_ns = cost_ns(item.tokens, lease.token_limit)
             subject.tokens_tat = corrected(subject.tokens_tat, now, lease.tokens_ns, used_ns)
@@ -80,11 +91,14 @@ class MemoryLimiter:
             reply.allowed = True
             _describe(reply, subject, request_limit, token_limit, now)
             return
+        if item.count > 1 and not (token_limit or concurrency) and _take_block(item, reply, subject, now):
+            _describe(reply, subject, request_limit, token_limit, now)
+            return
 
         requests_tat, tokens_tat, tokens_ns = subject.requests_tat, subject.tokens_tat, 0
         wait_ns = 0
         if request_limit:
-            requests_tat = max(requests_tat, now) + cost_ns(1, request_limit)
+            requests_tat = subject.take_requests(1, request_limit, now)
             if requests_tat - now > PERIOD_NS:
                 reply.denied_by = "requests"
                 wait_ns = requests_tat - now - PERIOD_NS
@@ -109,6 +123,29 @@ class MemoryLimiter:
                 ttl_ns = item.ttl_seconds * _NS_PER_S or self._default_ttl_ns
                 subject.hold(item.lease_id, Lease(now + ttl_ns, tokens_ns, token_limit))
         _describe(reply, subject, request_limit, token_limit, now)
+
+
+def _take_block(item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, subject: Subject, now: int) -> bool:
+    """Takes several requests at once; False where the block would be no larger than one, or does not fit.
+
+    Its requests may come as late as its ttl, and are counted as if all came then. Counted from now they would be
+    refilled before they came, and the limit would let them pass once more.
+    """
+    if block := subject.block(item.lease_id):  # the same call once more
+        reply.allowed, reply.granted = True, block.requests
+        return True
+    limit = item.limits.requests_per_minute
+    size = min(item.count, limit // BLOCKS_A_MINUTE)
+    if size < 2:
+        return False
+    last = now + item.ttl_seconds * _NS_PER_S
+    tat = subject.take_requests(size, limit, last)
+    if tat - now > PERIOD_NS:
+        return False
+    subject.requests_tat = tat
+    subject.hold_block(item.lease_id, Block(last + GIVE_BACK_SECONDS * _NS_PER_S, size, limit), now)
+    reply.allowed, reply.granted = True, size
+    return True
 
 
 def _describe(

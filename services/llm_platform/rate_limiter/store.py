@@ -1,9 +1,11 @@
-"""What the limiter remembers: per subject, two arrival times and the open leases."""
+"""What the limiter remembers: per subject, two arrival times, the open leases and blocks."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import NamedTuple
+
+from llm_platform.rate_limiter.gcra import cost_ns
 
 _NEVER = 1 << 63
 
@@ -18,15 +20,29 @@ class Lease(NamedTuple):
     """The token limit it was reserved under; 0: none."""
 
 
+class Block(NamedTuple):
+    """Requests taken ahead: what was not spent may be given back with Finish until ``expires_ns``."""
+
+    expires_ns: int
+    requests: int
+    request_limit: int
+    """The limit it was granted under."""
+
+    def cost_ns(self, requests: int) -> int:
+        return cost_ns(requests, self.request_limit)
+
+
 class Subject:
     """The state of one key. Times are nanoseconds of the limiter's clock; 0 is long ago."""
 
-    __slots__ = ("_earliest_expiry_ns", "leases", "requests_tat", "tokens_tat")
+    __slots__ = ("_blocks", "_blocks_ns", "_earliest_expiry_ns", "leases", "requests_tat", "tokens_tat")
 
     def __init__(self) -> None:
         self.requests_tat = 0
         self.tokens_tat = 0
         self.leases: dict[str, Lease] = {}
+        self._blocks: dict[str, Block] = {}
+        self._blocks_ns = 0  # what they took together
         self._earliest_expiry_ns = _NEVER  # a lower bound: finished leases do not raise it
 
     def hold(self, lease_id: str, lease: Lease) -> None:
@@ -39,6 +55,36 @@ class Subject:
             self.leases = {key: lease for key, lease in self.leases.items() if lease.expires_ns > now}
             self._earliest_expiry_ns = min((lease.expires_ns for lease in self.leases.values()), default=_NEVER)
         return len(self.leases)
+
+    def take_requests(self, count: int, limit: int, at: int) -> int:
+        """The requests' new TAT when ``count`` come at that time; ``requests_tat`` is left as it is.
+
+        Where the blocks are refilled by then, in part at least, they are forgotten: to give back what is refilled
+        would count it twice.
+        """
+        if self._blocks and self.requests_tat - at < self._blocks_ns:
+            self._blocks.clear()
+            self._blocks_ns = 0
+        return max(self.requests_tat, at) + cost_ns(count, limit)
+
+    def hold_block(self, lease_id: str, block: Block, now: int) -> None:
+        """Remembers a block, and forgets those that nothing is given back of any more."""
+        while self._blocks:
+            oldest = next(iter(self._blocks))
+            if self._blocks[oldest].expires_ns > now:
+                break
+            self.drop_block(oldest)
+        self._blocks[lease_id] = block
+        self._blocks_ns += block.cost_ns(block.requests)
+
+    def block(self, lease_id: str) -> Block | None:
+        return self._blocks.get(lease_id)
+
+    def drop_block(self, lease_id: str) -> Block | None:
+        block = self._blocks.pop(lease_id, None)
+        if block is not None:
+            self._blocks_ns -= block.cost_ns(block.requests)
+        return block
 
     def is_idle(self, now: int) -> bool:
         """Whether forgetting it changes no later answer."""

@@ -147,7 +147,7 @@ async def entry_server(
     limiter: Limiter | None = None,
 ) -> AsyncIterator[HttpServer]:
     settings = settings or config()
-    limits = RateLimits(settings, limiter or MemoryLimiter(default_ttl_seconds=60))
+    limits = RateLimits(settings, MemoryLimiter(default_ttl_seconds=60) if limiter is None else limiter)
     entry = Entry(settings, "tail", inference, keys or FixedKeys(), limits, Models(routing()))
     health = Health(settings)
     health.started = True

@@ -33,21 +33,22 @@ class Key:
         self._limits = common_pb2.Limits(**limits)
         self._ids = count()
 
-    def item(self, tokens: int = 0, ttl: int = 600, lease: str = "") -> limiter_pb2.Acquire:
+    def item(self, tokens: int = 0, ttl: int = 600, lease: str = "", count: int = 0) -> limiter_pb2.Acquire:
         return limiter_pb2.Acquire(
             lease_id=lease or f"{self._subject}-{next(self._ids)}",
             subject=self._subject,
             limits=self._limits,
             tokens=tokens,
             ttl_seconds=ttl,
+            count=count,
         )
 
-    async def ask(self, tokens: int = 0, ttl: int = 600, lease: str = "") -> limiter_pb2.AcquireReply:
-        batch = limiter_pb2.AcquireBatch(items=[self.item(tokens, ttl, lease)])
+    async def ask(self, tokens: int = 0, ttl: int = 600, lease: str = "", count: int = 0) -> limiter_pb2.AcquireReply:
+        batch = limiter_pb2.AcquireBatch(items=[self.item(tokens, ttl, lease, count)])
         return (await self._limiter.acquire(batch)).items[0]
 
-    async def finish(self, lease: str, tokens: int = 0) -> None:
-        item = limiter_pb2.Finish(lease_id=lease, subject=self._subject, tokens=tokens)
+    async def finish(self, lease: str, tokens: int = 0, requests: int = 0) -> None:
+        item = limiter_pb2.Finish(lease_id=lease, subject=self._subject, tokens=tokens, requests=requests)
         await self._limiter.finish(limiter_pb2.FinishBatch(items=[item]))
 
 
@@ -218,6 +219,96 @@ async def test_a_changed_limit_counts_from_the_next_request_and_keeps_the_share_
         await Key(limiter, requests_per_minute=60).ask(lease=f"{_}")
     reply = await Key(limiter, requests_per_minute=120).ask()
     assert reply.requests.remaining == 59
+
+
+async def test_a_block_is_counted_at_once_as_if_it_came_at_its_last_moment(limiter: MemoryLimiter) -> None:
+    key = Key(limiter, requests_per_minute=6_000)
+    reply = await key.ask(count=50, ttl=1)
+    assert (reply.granted, reply.requests.remaining, reply.requests.reset_ms) == (50, 6_000 - 100 - 50, 1_500)
+    reply = await key.ask(count=50, ttl=1)
+    assert (reply.granted, reply.requests.remaining) == (50, 6_000 - 100 - 100)
+
+
+async def test_a_block_is_at_most_a_hundredth_of_the_limit(limiter: MemoryLimiter) -> None:
+    assert (await Key(limiter, "large", requests_per_minute=6_000).ask(count=2**32 - 1, ttl=1)).granted == 60
+    assert (await Key(limiter, "small", requests_per_minute=200).ask(count=50, ttl=1)).granted == 2
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"requests_per_minute": 199},
+        {"requests_per_minute": 6_000, "tokens_per_minute": 1_000},
+        {"requests_per_minute": 6_000, "concurrency": 9},
+        {},
+    ],
+)
+async def test_other_limits_are_counted_one_by_one_whatever_is_asked(clock: Clock, limits: dict[str, int]) -> None:
+    one, many = (Key(MemoryLimiter(default_ttl_seconds=660, clock_ns=clock), **limits) for _ in range(2))
+    for _ in range(3):
+        assert await many.ask(count=50) == await one.ask()
+
+
+async def test_a_block_that_does_not_fit_is_one_request(limiter: MemoryLimiter, clock: Clock) -> None:
+    key = Key(limiter, requests_per_minute=6_000)
+    for _ in range(5_980):
+        assert (await key.ask()).allowed
+    reply = await key.ask(count=50, ttl=1)
+    assert (reply.allowed, reply.granted, reply.requests.remaining) == (True, 0, 19)
+    for _ in range(19):
+        assert (await key.ask(count=50, ttl=1)).allowed
+    assert (await key.ask(count=50, ttl=1)).denied_by == "requests"
+
+
+async def test_what_is_given_back_of_a_block_is_as_if_it_had_never_been_taken(
+    limiter: MemoryLimiter, clock: Clock
+) -> None:
+    key, other = (Key(limiter, name, requests_per_minute=7_000) for name in ("key", "other"))
+    await key.ask(count=50, ttl=1, lease="a")
+    await key.finish("a", requests=20)
+    await other.ask(count=20, ttl=1)
+    clock.now += SECOND // 2
+    assert (await key.ask()).requests == (await other.ask()).requests
+
+
+async def test_a_block_is_given_back_once_and_not_beyond_what_it_was(limiter: MemoryLimiter) -> None:
+    key = Key(limiter, requests_per_minute=6_000)
+    await key.ask(count=50, ttl=1, lease="a")
+    before = (await key.ask(count=50, ttl=1, lease="b")).requests.remaining
+    await key.finish("a", requests=49)
+    await key.finish("a", requests=0)
+    await key.finish("b", requests=2**32 - 1)
+    await key.finish("never", requests=0)
+    assert (await key.ask()).requests.remaining == before + 1 - 1
+
+
+async def test_what_is_refilled_is_not_given_back_once_more(limiter: MemoryLimiter, clock: Clock) -> None:
+    key = Key(limiter, requests_per_minute=6_000)
+    await key.ask(count=60, ttl=1, lease="a")
+    clock.now += 3 * SECOND
+    assert [(await key.ask()).requests.remaining for _ in range(30)][-1] == 5_970
+    await key.finish("a", requests=1)
+    assert (await key.ask()).requests.remaining == 5_969
+
+
+async def test_a_block_asked_for_again_is_granted_again_and_taken_once(limiter: MemoryLimiter) -> None:
+    key = Key(limiter, requests_per_minute=6_000)
+    first = await key.ask(count=50, ttl=1, lease="a")
+    assert await key.ask(count=50, ttl=1, lease="a") == first
+
+
+async def test_a_block_takes_no_place_of_a_limit_of_concurrency(limiter: MemoryLimiter) -> None:
+    await Key(limiter, requests_per_minute=6_000).ask(count=50, ttl=1)
+    assert (await Key(limiter, requests_per_minute=6_000, concurrency=1).ask()).allowed
+
+
+async def test_blocks_whose_holders_died_are_forgotten(limiter: MemoryLimiter, clock: Clock) -> None:
+    key = Key(limiter, "one", requests_per_minute=6_000)
+    for _ in range(50):
+        await key.ask(count=50, ttl=1)
+    clock.now += 2 * MINUTE
+    await Key(limiter, "two", requests_per_minute=6_000).ask()
+    assert len(limiter) == 1
 
 
 async def test_numbers_at_the_end_of_their_range_are_answered(limiter: MemoryLimiter) -> None:
