@@ -21,7 +21,7 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     if request.complete:
         body = request.arrived()
     else:
-        if headers.get("expect", "").lower() == "100-continue":
+        if headers.get("expect", "").lower() == "100-continue" and not request.http10:
             request.connection.go_on()
         body = await _receive(request, limit, seconds)
     if len(body) > limit:

@@ -50,7 +50,7 @@ class Request:
         self.connection = connection
         self.method = method
         self.target = target
-        """Path and query, as sent."""
+        """Path and query, as sent; ``*`` or ``host:port`` for methods that have no path."""
         self.headers = headers
         """By name in lower case; the values of a repeated header are joined by commas."""
         self.keep_alive = keep_alive

@@ -8,13 +8,15 @@ this one is strict about:
 * A head is limited in size and number of lines, and so is the time until it is complete.
 * A body that nobody reads makes the socket stop; a reply that the client does not read makes its writer wait.
 * A client that leaves cancels what is done for it.
-* The rest of a refused body is read and dropped for a moment: closing at once would reset the connection, and the
-  client would not see why.
+* What still comes after a refusal is read and dropped for a moment: closing at once would reset the connection, and
+  the client would not see why.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections import deque
 from collections.abc import Awaitable, Mapping
 from typing import Protocol, cast
@@ -26,7 +28,7 @@ from llm_platform.http.request import Request, Response, response_head
 KEEP_ALIVE_SECONDS = 75.0
 """Longer than HAProxy keeps an idle connection. Also ends a client that never finishes its headers."""
 LINGER_SECONDS = 5.0
-"""How long the rest of a refused body is read and dropped, so that the client sees the refusal."""
+"""How long what comes after a refusal is read and dropped, so that the client sees the refusal."""
 WRITE_SECONDS = 60.0
 """How long a client may leave a full socket unread."""
 UNREAD_BYTES = 32 * 1024
@@ -39,6 +41,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = "connection: close\r\n"
 _KEEP_HTTP10 = "connection: keep-alive\r\n"
 _WITHOUT_BODY = frozenset({204, 304})
+_AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Host(Protocol):
@@ -64,9 +67,9 @@ class ServerConnection(asyncio.Protocol):
     """Reads requests and writes their replies."""
 
     __slots__ = (
-        "_broken", "_chunked", "_full", "_head_bytes", "_head_lines", "_head_open", "_headers", "_host", "_incoming",
-        "_lingering", "_loop", "_parser", "_pipelined", "_refusal", "_room", "_serving", "_since", "_staying",
-        "_target", "_task", "_timer", "_transport",
+        "_broken", "_chunked", "_framing", "_full", "_head_bytes", "_head_lines", "_head_open", "_headers", "_host",
+        "_incoming", "_lingering", "_loop", "_parser", "_pipelined", "_refusal", "_room", "_serving", "_since",
+        "_staying", "_target", "_task", "_timer", "_transport",
     )  # fmt: skip
 
     def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,6 +89,8 @@ class ServerConnection(asyncio.Protocol):
         self._head_open = False
         self._head_bytes = 0
         self._head_lines = 0
+        self._framing = 0
+        """Bytes read since a head began or ended, or a part of a body came: of a line that is not complete yet."""
         self._refusal: tuple[int, str] | None = None
         self._broken = False
         """What comes after the requests read so far is not looked at: the connection ends with them."""
@@ -122,6 +127,8 @@ class ServerConnection(asyncio.Protocol):
 
     def write(self, part: bytes) -> Awaitable[None] | None:
         """Writes a part of a reply that was begun. Raises ``ConnectionResetError`` when the client left."""
+        if not part:
+            return None  # an empty chunk would end the reply, and the next part be taken for another one
         return self._write(b"%x\r\n%b\r\n" % (len(part), part) if self._chunked else part)
 
     def finish(self) -> Awaitable[None] | None:
@@ -137,6 +144,11 @@ class ServerConnection(asyncio.Protocol):
     def open(self) -> bool:
         """The client has not left."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What serves a request now."""
+        return self._task
 
     def abort(self) -> None:
         """Cuts the connection now."""
@@ -201,38 +213,45 @@ class ServerConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if not request.complete and not self._broken:
+        self._since = self._loop.time()
+        if not request.complete:
             self._linger()
         elif not request.keep_alive:
             transport.close()
         elif self._pipelined:
             self._start(self._pipelined.popleft())
+            if not self._pipelined:  # its body may still be coming
+                transport.resume_reading()
         elif self._broken:
             self._end()
         else:
-            self._since = self._loop.time()
             transport.resume_reading()
 
     def _end(self) -> None:
         """Nothing more is read. Says why, if it was no HTTP."""
         refusal, self._refusal = self._refusal, None
         transport = cast("asyncio.Transport", self._transport)
-        if refusal is not None and not transport.is_closing():
-            self._serving = request = Request(self, "", "", {}, keep_alive=False, http10=False)
-            self.send(self._host.unreadable(request, *refusal))
-        transport.close()
+        if refusal is None or transport.is_closing():
+            transport.close()
+            return
+        self._serving = request = Request(self, "", "", {}, keep_alive=False, http10=False)
+        self.send(self._host.unreadable(request, *refusal))
+        self._serving = None
+        self._linger()
 
     def _linger(self) -> None:
         transport = cast("asyncio.Transport", self._transport)
         self._lingering = True
+        with contextlib.suppress(OSError):  # the client has cut the connection, which is heard of when reading
+            transport.write_eof()
         transport.resume_reading()
         self._loop.call_later(LINGER_SECONDS, transport.close)
 
     def _look(self) -> None:
         """One timer follows the connection: moving it with every request would cost each of them."""
         idle = 0.0 if self._serving is not None else self._loop.time() - self._since
-        if idle >= KEEP_ALIVE_SECONDS and self._transport is not None:
-            self._transport.close()
+        if idle >= KEEP_ALIVE_SECONDS:
+            self.abort()  # closing would wait until the client has read its last reply
         else:
             self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS - idle, self._look)
 
@@ -263,21 +282,19 @@ class ServerConnection(asyncio.Protocol):
             self._room.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._broken:
-            return
-        head_was_open = self._head_open
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._stay(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            self._refuse(*(self._refusal or (400, str(error))))
-            return
-        if self._head_open and head_was_open:  # llhttp hands a line over when it is complete
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
+        while not self._broken:
+            self._framing += len(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._stay(data[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError as error:
+                self._refuse(*(self._refusal or (400, str(error))))
+                return
+            if self._framing > HEAD_BYTES:  # llhttp hands a line over when it is complete, also that of a trailer
                 self._refuse(431, "its head is too large")
+            return
 
     def _refuse(self, status: int, reason: str) -> None:
         """What was read is no request, or no body; requests before it are still answered."""
@@ -291,18 +308,18 @@ class ServerConnection(asyncio.Protocol):
         elif self._serving is None:
             self._end()
 
-    def _stay(self, rest: bytes) -> None:
+    def _stay(self, rest: bytes) -> bytes:
         """No upgrade is taken (Java's client asks for one with its first request): the request goes on as HTTP/1.1.
 
-        llhttp takes what follows for another protocol, so a new parser reads the body, and the requests after it.
+        llhttp takes what follows for another protocol, so a new parser reads the body, and the requests after it: what
+        this returns.
         """
         self._parser = httptools.HttpRequestParser(self)
-        if self._staying is not None:
-            headers = self._staying.headers
-            framing = "content-length" if "content-length" in headers else "transfer-encoding"
-            rest = f"POST / HTTP/1.1\r\n{framing}: {headers[framing]}\r\n\r\n".encode("latin-1") + rest
-        if rest:
-            self.data_received(rest)
+        if self._staying is None:
+            return rest
+        headers = self._staying.headers
+        framing = "content-length" if "content-length" in headers else "transfer-encoding"
+        return f"POST / HTTP/1.1\r\n{framing}: {headers[framing]}\r\n\r\n".encode("latin-1") + rest
 
     # httptools' callbacks
 
@@ -310,7 +327,7 @@ class ServerConnection(asyncio.Protocol):
         self._target = b""
         self._headers = {}
         self._head_open = True
-        self._head_bytes = self._head_lines = 0
+        self._head_bytes = self._head_lines = self._framing = 0
 
     def on_url(self, target: bytes) -> None:
         self._target += target
@@ -336,6 +353,7 @@ class ServerConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._head_open = False
+        self._framing = 0
         if self._staying is not None:
             self._incoming, self._staying = self._staying, None
             return
@@ -350,10 +368,16 @@ class ServerConnection(asyncio.Protocol):
         elif version != "1.0":
             self._refusal = 505, "its version is not known here"
             raise _RefusedError
+        if "transfer-encoding" in headers and (headers["transfer-encoding"].lower() != "chunked" or version == "1.0"):
+            self._refusal = 400, "its transfer-encoding is not known here"
+            raise _RefusedError
+        target = self._target.decode("latin-1")
+        if target[0] != "/":
+            target = _without_authority(target)
         request = self._incoming = Request(
             self,
             parser.get_method().decode("latin-1"),
-            self._target.decode("latin-1"),
+            target,
             headers,
             keep_alive=parser.should_keep_alive(),
             http10=version == "1.0",
@@ -370,6 +394,7 @@ class ServerConnection(asyncio.Protocol):
             cast("asyncio.Transport", self._transport).pause_reading()
 
     def on_body(self, part: bytes) -> None:
+        self._framing = 0
         if not self._lingering and self._incoming is not None and self._incoming.take(part):
             cast("asyncio.Transport", self._transport).pause_reading()
 
@@ -389,3 +414,10 @@ class ServerConnection(asyncio.Protocol):
         if self._head_bytes > HEAD_BYTES:
             self._refusal = 431, "its head is too large"
             raise _RefusedError
+
+
+def _without_authority(target: str) -> str:
+    """The path of a target that names its host too; ``*`` and the like stay as they are."""
+    host = _AUTHORITY.match(target)
+    path = target[host.end() :] if host else target
+    return f"/{path}" if path[:1] in ("", "?") else path

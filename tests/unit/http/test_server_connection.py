@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from llm_platform.http import server_connection
 from llm_platform.http.request import response_head
 from tests.unit.http.parts import CHAT, DOCUMENT, STREAM, ScriptedInference, entry_server, post, raw
 
@@ -44,6 +45,32 @@ async def test_requests_sent_ahead_are_answered_in_their_order() -> None:
         replies = await raw(server, kept_open(post(BODY)) + kept_open(post(b"{")) + LAST)
     assert statuses(replies) == [200, 400, 200]
     assert replies.endswith(b"]}")
+
+
+async def test_a_body_that_comes_while_the_request_before_it_is_served_is_read() -> None:
+    inference = ScriptedInference()
+    first = asyncio.Event()
+    inference.before = first.wait
+    request = kept_open(post(BODY))
+    async with entry_server(inference) as server:
+        asyncio.get_running_loop().call_later(0.05, first.set)
+        assert statuses(await raw(server, request + request[:-10], request[-10:] + LAST, pause=0.1)) == [200, 200, 200]
+    assert inference.bodies == [BODY, BODY]
+
+
+async def test_reads_may_end_anywhere_in_requests_sent_ahead() -> None:
+    requests = kept_open(post(BODY)) * 400 + LAST
+    pieces = [requests[at : at + 20_011] for at in range(0, len(requests), 20_011)]
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, *pieces, pause=0.01)) == [200] * 401
+
+
+@pytest.mark.parametrize("size", [700, 5000])
+async def test_a_head_within_the_limits_may_come_in_pieces(size: int) -> None:
+    request = LAST[:-2] + b"".join(b"x-%d: %b\r\n" % (n, b"a" * 1000) for n in range(14)) + b"\r\n"
+    async with entry_server(ScriptedInference()) as server:
+        pieces = [request[at : at + size] for at in range(0, len(request), size)]
+        assert statuses(await raw(server, *pieces, pause=0.005)) == [200]
 
 
 async def test_nothing_after_a_request_that_asks_to_close_is_served() -> None:
@@ -102,6 +129,25 @@ async def test_an_upgrade_is_passed_over_and_the_request_answered(split: int) ->
     assert inference.bodies == [BODY, BODY]
 
 
+async def test_many_requests_sent_ahead_may_each_ask_for_an_upgrade() -> None:
+    request = kept_open(LAST).replace(b"host: x", b"host: x\r\nconnection: upgrade\r\nupgrade: h2c")
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, request * 1000 + LAST)) == [200] * 1001
+
+
+@pytest.mark.parametrize("target", [b"http://x/v1/models", b"HTTP://user@x:80/v1/models?at=http://y/"])
+async def test_a_target_may_name_its_host(target: bytes) -> None:
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, LAST.replace(b"/v1/models", target))) == [200]
+        assert b"Unknown path *." in await raw(server, LAST.replace(b"GET /v1/models", b"OPTIONS *"))
+
+
+async def test_a_client_of_http_1_0_is_not_told_to_go_on() -> None:
+    head, _, _ = post(BODY, ["expect: 100-continue"]).replace(b"HTTP/1.1", b"HTTP/1.0").partition(BODY)
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, head, BODY, pause=0.05)) == [200]
+
+
 @pytest.mark.case(27)
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
@@ -114,6 +160,9 @@ async def test_an_upgrade_is_passed_over_and_the_request_answered(split: int) ->
         (b"GET /v1/models HTTP/1.1\r\nhost: a\r\nx: a\0b\r\n\r\n", 400),
         (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n\x16\x03\x01", 404),
         (post(b"").replace(b"content-length: 0", b"transfer-encoding: gzip"), 400),
+        (post(b"").replace(b"content-length: 0", b"transfer-encoding: gzip, chunked"), 400),
+        (post(b"", ["transfer-encoding: chunked"]).replace(b"content-length: 0", b"transfer-encoding: identity"), 400),
+        (post(b"").replace(b"content-length: 0", b"transfer-encoding: chunked").replace(b"P/1.1", b"P/1.0"), 400),
         (post(b"").replace(b"content-length: 0", b"content-length: -1"), 400),
         (post(b"").replace(b"content-length: 0", b"content-length: 1_0"), 400),
         (post(b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + b"zz\r\n", 400),
@@ -132,6 +181,40 @@ async def test_a_head_that_comes_in_drips_is_limited_too() -> None:
     async with entry_server(ScriptedInference()) as server:
         drips = [b"GET / HTTP/1.1\r\nhost: x\r\nx-long: ", *[b"a" * 5000] * 4]
         assert statuses(await raw(server, *drips, pause=0.02)) == [431]
+
+
+@pytest.mark.parametrize("line", [b"0\r\nx-long: ", b"0\r\nx", b"5;x="], ids=["trailer", "trailer's name", "extension"])
+async def test_a_line_that_never_ends_is_limited_in_a_body_too(line: bytes) -> None:
+    head = kept_open(post(b"")).replace(b"content-length: 0", b"transfer-encoding: chunked")
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, head, line, *[b"a" * 5000] * 4, pause=0.02)) == [400]
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        (LAST[:-2] + b"x-long: ", 431),
+        (post(b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + b"zz\r\n", 400),
+    ],
+    ids=["head", "body"],
+)
+async def test_a_client_that_is_still_sending_sees_why_it_is_refused(start: bytes, status: int) -> None:
+    async with entry_server(ScriptedInference()) as server:
+        assert statuses(await raw(server, start + b"a" * 8_000_000)) == [status]
+
+
+async def test_a_last_reply_that_is_never_read_does_not_keep_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(server_connection, "UNREAD_BYTES", 64 * 1024 * 1024)  # so that nobody waits for the client
+    async with entry_server(ScriptedInference(b"x" * 20_000_000)) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        writer.write(post(BODY))
+        async with asyncio.timeout(5):
+            while not server.connections or server.open_requests:  # noqa: ASYNC110 - the server has no event for tests
+                await asyncio.sleep(0.01)
+            while server.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        writer.close()
 
 
 async def test_requests_before_a_broken_one_are_answered() -> None:
