@@ -52,12 +52,15 @@ class Observation:
         """Counts and logs the requests that have ended until now."""
         waiting, self._waiting = self._waiting, []
         for exchange, seconds, at, trace in waiting:
-            self._count(exchange, seconds)
-            if exchange.error is not None:
-                self.failed(exchange.error)
             request_id.set(exchange.request_id)
             trace_id.set(trace)
-            log.info("request", at=at, **self._line(exchange, seconds))
+            try:
+                self._count(exchange, seconds)
+                if exchange.error is not None:
+                    self.failed(exchange.error)
+                log.info("request", at=at, **self._line(exchange, seconds))
+            except Exception as error:  # the others are counted all the same
+                log.error("a request was not counted", exc_info=error)
 
     def failed(self, error: PlatformError) -> None:
         metrics.errors.labels(self._service, error.fault.value, error.code.value).inc()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 
 from llm_platform.core import ids
 from llm_platform.core.config import Config
@@ -27,7 +28,8 @@ QUIET_SECONDS = 0.5
 CLIENT_CLOSED_REQUEST = 499
 
 CLOSING_SECONDS = 1.0
-"""How long requests that are open when the server closes may take to end."""
+"""How long requests that are open when the server closes may take to end, and then to notice that they are cut off."""
+
 Filter = Callable[[Exchange], Response | None]
 """Looks at a request before its handler; a reply ends it there."""
 
@@ -103,10 +105,12 @@ class HttpServer:
         give_up = self._loop.time() + CLOSING_SECONDS
         while self.connections and self._loop.time() < give_up:  # noqa: ASYNC110 - at the end only
             await asyncio.sleep(0.01)
+        cut_off = [connection.task for connection in self.connections if connection.task is not None]
         for connection in list(self.connections):
             connection.abort()
-        await asyncio.sleep(0)  # they hear of it in the next turn of the loop
-        self._observation.flush()
+        if cut_off:
+            await asyncio.wait(cut_off, timeout=CLOSING_SECONDS)
+        copy_context().run(self._observation.flush)  # which leaves the last request's ids behind
 
     async def serve(self, request: Request) -> None:
         """Answers a request. Raises ``ConnectionError`` when its client left."""
@@ -138,13 +142,13 @@ class HttpServer:
                     return reply
             return await handler_of(match, exchange)(exchange)
         except PlatformError as error:
-            return exchange.refuse(error)
-        except ConnectionError:
-            raise
+            return _refusal(exchange, error)
         except Exception as error:
+            if isinstance(error, ConnectionError) and not exchange.request.connection.open:
+                raise  # it was the client's
             # The caller learns nothing of the cause, the log everything.
             log.error("request failed unexpectedly", route=exchange.route, exc_info=error)
-            return exchange.refuse(PlatformError(Code.INTERNAL, "The platform failed; its log has the cause."))
+            return _refusal(exchange, PlatformError(Code.INTERNAL, "The platform failed; its log has the cause."))
 
     def unreadable(self, request: Request, status: int, reason: str) -> Response:
         """The reply to what is no HTTP request: broken or oversized headers, contradictory lengths."""
@@ -154,6 +158,15 @@ class HttpServer:
         exchange.status = status
         self._observation.ended(exchange)
         return reply._replace(status=status)
+
+
+def _refusal(exchange: Exchange, error: PlatformError) -> Response | None:
+    if not exchange.streamed:
+        return exchange.refuse(error)
+    # A second reply would be taken for the next request's.
+    exchange.error = error
+    exchange.request.keep_alive = False
+    return None
 
 
 @asynccontextmanager

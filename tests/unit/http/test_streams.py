@@ -16,6 +16,7 @@ from tests.unit.http.parts import (
     EVENTS,
     STREAM,
     ScriptedInference,
+    ScriptedReply,
     client_of,
     config,
     entry_server,
@@ -104,6 +105,33 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_event_and_no_done(fai
         assert json.loads(last.removeprefix("data: "))["error"]["code"] == code
         assert "[DONE]" not in text
         assert "secret" not in text
+
+
+async def test_an_empty_event_does_not_end_a_stream() -> None:
+    async with entry_server(ScriptedInference(EVENTS[0], b"", EVENTS[1])) as server, client_of(server) as client:
+        assert await (await client.post(PATH, json=STREAM)).read() == b"".join(EVENTS)
+
+
+async def test_a_failure_after_a_stream_is_no_second_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_reply: ScriptedReply) -> None:
+        raise RuntimeError("sk-secret")
+
+    monkeypatch.setattr(ScriptedReply, "aclose", fail)
+    async with entry_server(ScriptedInference()) as server:
+        request = post(json.dumps(STREAM).encode()).replace(b"connection: close\r\n", b"")
+        replies = await raw(server, request)
+    assert replies.count(b"HTTP/1.1 ") == 1
+    assert replies.endswith(b"0\r\n\r\n")
+
+
+async def test_a_broken_connection_behind_the_entry_is_not_the_clients() -> None:
+    async def refuse() -> None:
+        raise ConnectionRefusedError
+
+    inference = ScriptedInference()
+    inference.before = refuse
+    async with entry_server(inference) as server, client_of(server) as client:
+        assert (await client.post(PATH, json=CHAT)).status == 500
 
 
 async def test_a_buffered_reply_that_breaks_off_is_an_error_status() -> None:
