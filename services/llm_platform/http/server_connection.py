@@ -41,6 +41,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = "connection: close\r\n"
 _KEEP_HTTP10 = "connection: keep-alive\r\n"
 _WITHOUT_BODY = frozenset({204, 304})
+_OF_THE_CONNECTION = frozenset({b"connection", b"proxy-connection"})
+"""What llhttp believes in a trailer too: it would refuse the next request, which may be another client's of HAProxy."""
 _AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
@@ -335,8 +337,10 @@ class ServerConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
-        if not self._head_open:
-            return  # a trailer: nothing that comes after a body is believed
+        if not self._head_open:  # a trailer: nothing that comes after a body is believed
+            if name.lower() in _OF_THE_CONNECTION:
+                raise _RefusedError
+            return
         self._head_lines += 1
         if self._head_lines > HEAD_LINES:
             self._refusal = 431, "it has too many headers"

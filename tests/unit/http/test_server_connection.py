@@ -169,6 +169,8 @@ async def test_a_client_of_http_1_0_is_not_told_to_go_on() -> None:
         (CHUNKED.replace(b": chunked", b": gzip, chunked"), 400),
         (CHUNKED.replace(b"transfer", b"transfer-encoding: identity\r\ntransfer"), 400),
         (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"host:", b"connection: keep-alive\r\nhost:"), 400),
+        (CHUNKED[:-2] + b"Connection: close\r\n\r\n", 400),
+        (CHUNKED[:-2] + b"content-length: 5\r\n\r\n", 400),
         (post(b"").replace(b"content-length: 0", b"content-length: -1"), 400),
         (post(b"").replace(b"content-length: 0", b"content-length: 1_0"), 400),
         (post(b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + b"zz\r\n", 400),
