@@ -216,6 +216,6 @@ def _settle_garbage_collector() -> None:
 
 
 def _side_server(runtime: Runtime) -> AbstractAsyncContextManager[object]:
-    from llm_platform.http import side
+    from llm_platform.http.server import side
 
     return side.serve(runtime.config, runtime.health)

@@ -10,8 +10,8 @@ import msgspec
 
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.request import Response
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.request import Response
 from llm_platform.model_proxy.interfaces import Providers
 from llm_platform.proto import common_pb2, providers_pb2
 

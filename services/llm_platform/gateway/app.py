@@ -14,9 +14,9 @@ from llm_platform.gateway.admin import ConfigView, ProvidersView
 from llm_platform.gateway.cors import Cors
 from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.http.dialects.openai import OpenAI
-from llm_platform.http.observation import GatewayObservation
 from llm_platform.http.opening import open_entry, shared_routes
-from llm_platform.http.server import HttpServer, serving
+from llm_platform.http.server.observation import GatewayObservation
+from llm_platform.http.server.server import HttpServer, serving
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 

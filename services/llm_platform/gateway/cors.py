@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.request import Response
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.request import Response
 
 _EXPOSED = (
     "x-request-id, retry-after, x-error-fault, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.http.request import Request, UnreadableBodyError
+from llm_platform.http.server.request import Request, UnreadableBodyError
 
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:

@@ -1,7 +1,7 @@
 """What tail and gateway share: the way of an inference call through the entry.
 
 ``Entry.infer`` is the procedure. Every failure before the first byte becomes an HTTP error, later ones
-an event that ends the stream. A client that leaves cancels the handler (``http/server.py``), and with it the
+an event that ends the stream. A client that leaves cancels the handler (``http/server/connection.py``), and with it the
 call at head, model-proxy and the provider.
 """
 
@@ -18,11 +18,11 @@ from llm_platform.core.inference import Inference, Reply
 from llm_platform.http.body import read_body
 from llm_platform.http.credentials import Credentials, Keys
 from llm_platform.http.dialects import CallHead
-from llm_platform.http.exchange import Exchange
 from llm_platform.http.limits import Lease, RateLimits
 from llm_platform.http.models import Models
 from llm_platform.http.replies import send_buffered, send_stream, took_too_long
-from llm_platform.http.request import Response
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.request import Response
 from llm_platform.proto import common_pb2, inference_pb2
 
 BYTES_PER_TOKEN = 4

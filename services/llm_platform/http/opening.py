@@ -14,7 +14,7 @@ from llm_platform.head.interfaces import Routing
 from llm_platform.http.entry import Entry
 from llm_platform.http.limits import RateLimits
 from llm_platform.http.models import Models
-from llm_platform.http.routes import Routes, add_side_paths
+from llm_platform.http.server.routes import Routes, add_side_paths
 from llm_platform.rate_limiter.interfaces import Limiter
 
 

@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Reply, pour
 from llm_platform.core.logging import get_logger
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.request import Response
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.request import Response
 
 COMPRESS_BYTES = 16 * 1024
 """Below this a compressed reply saves less time than it costs."""

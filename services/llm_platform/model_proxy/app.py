@@ -14,7 +14,7 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
-from llm_platform.http.client import HttpClient
+from llm_platform.http.client.client import HttpClient
 from llm_platform.model_proxy.definitions import Definitions
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.model_proxy.journal import Journal

@@ -10,7 +10,7 @@ from llm_platform.core import config
 from llm_platform.core.config.document import ConfigError
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
-from llm_platform.http.client import HttpClient
+from llm_platform.http.client.client import HttpClient
 from llm_platform.model_proxy.echo import Echo
 from llm_platform.model_proxy.keys import ProviderKey, ProviderKeys
 from llm_platform.model_proxy.openai_compatible import OpenAICompatible

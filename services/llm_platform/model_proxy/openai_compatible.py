@@ -14,7 +14,7 @@ import msgspec
 from llm_platform.core import config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Take
-from llm_platform.http.client import (
+from llm_platform.http.client.client import (
     ConnectError,
     HttpClient,
     Response,
@@ -22,7 +22,7 @@ from llm_platform.http.client import (
     Target,
     TooManyConnectionsError,
 )
-from llm_platform.http.client import read_body as read_whole
+from llm_platform.http.client.client import read_body as read_whole
 from llm_platform.http.sse import EventSplitter, EventTooLargeError, data_of, events
 from llm_platform.model_proxy import refusals, usage
 from llm_platform.model_proxy.keys import ProviderKey

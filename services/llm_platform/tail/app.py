@@ -12,9 +12,9 @@ from llm_platform.core.health import Health
 from llm_platform.core.inference import Inference
 from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.http.dialects.openai import OpenAI
-from llm_platform.http.observation import Observation
 from llm_platform.http.opening import open_entry, shared_routes
-from llm_platform.http.server import HttpServer, serving
+from llm_platform.http.server.observation import Observation
+from llm_platform.http.server.server import HttpServer, serving
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from llm_platform.http.dialects.openai import OpenAI
 from llm_platform.http.entry import Entry
 from llm_platform.http.limits import RateLimits
 from llm_platform.http.models import Models
-from llm_platform.http.observation import Observation
 from llm_platform.http.opening import shared_routes
-from llm_platform.http.server import HttpServer, serving
+from llm_platform.http.server.observation import Observation
+from llm_platform.http.server.server import HttpServer, serving
 from llm_platform.proto import common_pb2, inference_pb2, providers_pb2
 from llm_platform.rate_limiter.interfaces import Limiter
 from llm_platform.rate_limiter.service import MemoryLimiter

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.http import server_connection
+from llm_platform.http.server import connection
 from tests.unit.http.parts import (
     CHAT,
     EVENTS,
@@ -182,7 +182,7 @@ async def test_a_reader_that_stops_holds_up_the_provider_not_memory() -> None:
 
 @pytest.mark.case(20)
 async def test_a_reader_that_never_goes_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_connection, "WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "WRITE_SECONDS", 0.1)
 
     async def flood() -> AsyncIterator[bytes]:
         while True:

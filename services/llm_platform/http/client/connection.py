@@ -8,7 +8,7 @@ from typing import cast
 
 import httptools
 
-from llm_platform.http.client_response import Response
+from llm_platform.http.client.response import Response
 
 _MAX_HEAD_BYTES = 64 * 1024
 _LOW_WATER = 64 * 1024

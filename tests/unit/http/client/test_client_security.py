@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_platform.http.client import ConnectError, HttpClient, Target, read_body
-from tests.unit.http.raw_server import answering, serving
+from llm_platform.http.client.client import ConnectError, HttpClient, Target, read_body
+from tests.unit.http.client.raw_server import answering, serving
 
 
 async def fetch(client: HttpClient, url: str, body: bytes = b"{}") -> bytes:

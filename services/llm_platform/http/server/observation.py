@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 from llm_platform.core import metrics
 from llm_platform.core.errors import PlatformError
 from llm_platform.core.logging import get_logger, request_id, trace_id
-from llm_platform.http.exchange import Exchange
+from llm_platform.http.server.exchange import Exchange
 
 GATHER_SECONDS = 0.02
 """How long a request that ended waits for others to be counted and logged with."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llm_platform.core.inference import Outlet, Take
 
 if TYPE_CHECKING:
-    from llm_platform.http.client_connection import Connection
+    from llm_platform.http.client.connection import Connection
 
 _HIGH_WATER = 256 * 1024
 _STALE_WITHIN_SECONDS = 1.0

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from llm_platform.http.server_connection import ServerConnection
+    from llm_platform.http.server.connection import ServerConnection
 
 SERVER = "llm-platform"
 HIGH_WATER = 256 * 1024

@@ -134,7 +134,7 @@ async def test_what_is_no_readable_request_is_refused_in_the_dialect(request_byt
 
 
 async def test_a_client_that_never_finishes_its_headers_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_platform.http.server_connection.KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr("llm_platform.http.server.connection.KEEP_ALIVE_SECONDS", 0.2)
     async with entry_server(ScriptedInference()) as server:
         assert await raw(server, b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n") == b""
 

@@ -16,8 +16,8 @@ import msgspec
 from llm_platform.core import logging, metrics
 from llm_platform.core.config import Config
 from llm_platform.core.health import Health
-from llm_platform.http.request import Request, Response
-from llm_platform.http.server_connection import ServerConnection
+from llm_platform.http.server.connection import ServerConnection
+from llm_platform.http.server.request import Request, Response
 
 PATHS = ("/health", "/health/live", "/live", "/health/ready", "/ready", "/health/accepting", "/metrics")
 JSON = "application/json"

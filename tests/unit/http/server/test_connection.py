@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from llm_platform.http import server_connection
-from llm_platform.http.request import response_head
+from llm_platform.http.server import connection
+from llm_platform.http.server.request import response_head
 from tests.unit.http.parts import CHAT, DOCUMENT, STREAM, ScriptedInference, entry_server, post, raw
 
 BODY = json.dumps(CHAT).encode()
@@ -212,8 +212,8 @@ async def test_a_client_that_is_still_sending_sees_why_it_is_refused(start: byte
 
 
 async def test_a_last_reply_that_is_never_read_does_not_keep_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_connection, "KEEP_ALIVE_SECONDS", 0.2)
-    monkeypatch.setattr(server_connection, "UNREAD_BYTES", 64 * 1024 * 1024)  # so that nobody waits for the client
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "UNREAD_BYTES", 64 * 1024 * 1024)  # so that nobody waits for the client
     async with entry_server(ScriptedInference(b"x" * 20_000_000)) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
         writer.write(post(BODY))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from llm_platform.http.client import (
+from llm_platform.http.client.client import (
     ClientError,
     ConnectError,
     HttpClient,
@@ -19,7 +19,7 @@ from llm_platform.http.client import (
     TooManyConnectionsError,
     read_body,
 )
-from tests.unit.http.raw_server import HELLO, Peer, Script, Server, answering, serving, until
+from tests.unit.http.client.raw_server import HELLO, Peer, Script, Server, answering, serving, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the:pytest.PytestDeprecationWarning")
 

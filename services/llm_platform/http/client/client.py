@@ -25,8 +25,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from llm_platform.http.client_connection import Connection
-from llm_platform.http.client_response import ClientError, ConnectError, Response, ResponseLostError
+from llm_platform.http.client.connection import Connection
+from llm_platform.http.client.response import ClientError, ConnectError, Response, ResponseLostError
 
 __all__ = [
     "ClientError",

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from llm_platform.http.client import HttpClient, ResponseLostError, Target
-from llm_platform.http.client_response import Response
-from tests.unit.http.raw_server import Peer, Server, serving
+from llm_platform.http.client.client import HttpClient, ResponseLostError, Target
+from llm_platform.http.client.response import Response
+from tests.unit.http.client.raw_server import Peer, Server, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 

@@ -23,7 +23,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from llm_platform.http.request import Request, Response, response_head
+from llm_platform.http.server.request import Request, Response, response_head
 
 KEEP_ALIVE_SECONDS = 75.0
 """Longer than HAProxy keeps an idle connection. Also ends a client that never finishes its headers."""

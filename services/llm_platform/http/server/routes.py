@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.health import Health
-from llm_platform.http import side
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.request import Response
+from llm_platform.http.server import side
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.request import Response
 
 Handler = Callable[[Exchange], Awaitable[Response | None]]
 """Gives the reply, or None when it has written it."""

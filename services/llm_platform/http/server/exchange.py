@@ -9,7 +9,7 @@ from typing import Final
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.http.dialects import Dialect
-from llm_platform.http.request import Request, Response
+from llm_platform.http.server.request import Request, Response
 
 REQUEST_ID: Final = "x-request-id"
 JSON: Final = "application/json"

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from llm_platform.core.logging import request_id
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.observation import Observation
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.observation import Observation
 from tests.unit.http.parts import CHAT, ScriptedInference, client_of, entry_server, post
 
 

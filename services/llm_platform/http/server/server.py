@@ -16,12 +16,12 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger, request_id
 from llm_platform.http.dialects import Dialect
-from llm_platform.http.exchange import Exchange
-from llm_platform.http.observation import Observation
-from llm_platform.http.request import Request, Response
-from llm_platform.http.routes import Routes, handler_of
-from llm_platform.http.server_connection import ServerConnection
-from llm_platform.http.side import PATHS as SIDE_PATHS
+from llm_platform.http.server.connection import ServerConnection
+from llm_platform.http.server.exchange import Exchange
+from llm_platform.http.server.observation import Observation
+from llm_platform.http.server.request import Request, Response
+from llm_platform.http.server.routes import Routes, handler_of
+from llm_platform.http.server.side import PATHS as SIDE_PATHS
 
 QUIET_SECONDS = 0.5
 """A drained server has had no request for so long: load balancers notice readiness with a delay."""
