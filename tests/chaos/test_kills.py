@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ KILLS = int(os.environ.get("KILLS", "5"))
 """Of each service."""
 VICTIMS = ("head", "tail", "billing", "model-proxy")
 MODEL = "gpt-4o-mini"
+UNREAD_SECONDS = 0.5
+"""How long the end of a reply may lie in the socket of a process that has no time to read it."""
 
 
 @dataclass
@@ -31,7 +35,15 @@ class Kill:
 
     victim: str
     requests_in_flight: int
-    open_attempts: set[str]
+    began: float
+    ended: float = math.inf
+    """Around the kill, seconds of ``time.monotonic``: at the end the provider has read what was sent before it."""
+
+    def found_open(self, call: Call) -> bool:
+        """Whether the killed process may have had the call open. The provider may read what it sent last after its
+        death, and it may never have read what the provider sent last."""
+        ended = math.inf if call.ended_at is None else call.ended_at
+        return call.opened_at <= self.ended and ended >= self.began - UNREAD_SECONDS
 
 
 @dataclass
@@ -49,15 +61,18 @@ class Campaign:
         chance.shuffle(order)
         for victim in order:
             await asyncio.sleep(chance.uniform(0.2, 0.8))
-            await until(lambda: self.load.in_flight > 0 and bool(self.open_attempts()), "requests in flight")
-            self.kills.append(Kill(victim, self.load.in_flight, self.open_attempts()))
+            await until(lambda: self.load.in_flight > 0 and self.calls_are_open(), "requests in flight")
+            kill = Kill(victim, self.load.in_flight, time.monotonic())
+            self.kills.append(kill)
             process = self.fleet[f"{victim}-1"]
             await asyncio.to_thread(process.kill)
+            await asyncio.sleep(0.1)
+            kill.ended = time.monotonic()
             process.start()
             await asyncio.to_thread(process.wait_ready)
 
-    def open_attempts(self) -> set[str]:
-        return {call.attempt_id for call in self.simulator.record.calls[-200:] if call.state == "opened"}
+    def calls_are_open(self) -> bool:
+        return any(call.state == "opened" for call in self.simulator.record.calls[-200:])
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -129,7 +144,8 @@ def judge(campaign: Campaign, entries: list[ledger_pb2.Entry]) -> None:
     by_attempt = Counter(entry.attempt_id for entry in entries)
     exact = [entry for entry in entries if entry.certainty == "exact"]
     uncertain = {entry.attempt_id for entry in entries if entry.certainty == "uncertain"}
-    open_at_a_kill = set().union(*(kill.open_attempts for kill in campaign.kills if kill.victim == "model-proxy"))
+    kills = [kill for kill in campaign.kills if kill.victim == "model-proxy"]
+    open_at_a_kill = {name for name, call in calls.items() if any(kill.found_open(call) for kill in kills)}
 
     assert all(kill.requests_in_flight > 0 for kill in campaign.kills)
     assert not [call for call in calls.values() if call.repeated], "an attempt was sent twice"

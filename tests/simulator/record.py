@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
@@ -28,6 +29,9 @@ class Call(msgspec.Struct):
     """The client left before the end; the call was charged to its end nevertheless."""
     repeated: bool = False
     """The attempt id was seen before: the platform never sends an attempt twice."""
+    opened_at: float = 0.0
+    ended_at: float | None = None
+    """When it was received, and when the last of its reply was written: seconds of ``time.monotonic``."""
 
 
 class Record:
@@ -39,7 +43,7 @@ class Record:
         self._file: IO[bytes] | None = path.open("ab", buffering=0) if path else None
 
     def open(self, attempt_id: str, model: str, stream: bool) -> Call:
-        call = Call(attempt_id, model, stream, repeated=attempt_id in self._by_attempt)
+        call = Call(attempt_id, model, stream, repeated=attempt_id in self._by_attempt, opened_at=time.monotonic())
         self.calls.append(call)
         self._by_attempt[attempt_id] = call
         self.note(call)

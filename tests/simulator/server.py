@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,6 +102,7 @@ class Simulator:
         finally:
             if call.state == "opened":
                 call.state = "aborted"
+            call.ended_at = time.monotonic()
             self.record.note(call)
 
     def _authenticated(self, request: web.Request) -> str:
