@@ -42,6 +42,7 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     """Opens all services, the entry last; gives the port it listens on. Prices come from ``catalogue``."""
     config = runtime.config
     limiter = await runtime.enter(open_limiter(config))
+    runtime.health.add("limits", limiter.check, required=False)
     accounts = await runtime.enter(open_accounts(config))
     ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     secrets = await runtime.enter(open_secrets(config))

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from llm_platform.core.config import Config
-from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
+from llm_platform.rate_limiter.interfaces import LIMITER
 from llm_platform.rate_limiter.service import MemoryLimiter
 
 if TYPE_CHECKING:
     from llm_platform.core.lifecycle import Runtime
+    from llm_platform.rate_limiter.redis_limiter import RedisLimiter
 
 _LEASE_MARGIN_SECONDS = 60
 
 
 @asynccontextmanager
-async def open_limiter(config: Config) -> AsyncIterator[Limiter]:
-    """The limiter in this process's memory; a lease without a ttl outlives the longest stream by a minute."""
-    yield MemoryLimiter(default_ttl_seconds=config.traffic.stream_max_seconds + _LEASE_MARGIN_SECONDS)
+async def open_limiter(config: Config) -> AsyncIterator[MemoryLimiter | RedisLimiter]:
+    """The limiter in the Redis of ``stores.limits_url``, else in this process's memory.
+
+    A lease without a ttl outlives the longest stream by a minute.
+    """
+    ttl = config.traffic.stream_max_seconds + _LEASE_MARGIN_SECONDS
+    stores = config.stores
+    if stores.limits_url is None:
+        yield MemoryLimiter(default_ttl_seconds=ttl)
+        return
+    from llm_platform.rate_limiter.redis_limiter import RedisLimiter
+
+    limiter = RedisLimiter(
+        stores.limits_url.get_secret_value(),
+        environment=config.service.environment,
+        default_ttl_seconds=ttl,
+        connections=stores.limits_connections,
+        authority=stores.limits_authority,
+    )
+    async with aclosing(limiter):
+        yield limiter
 
 
 async def start(runtime: Runtime) -> None:
@@ -27,4 +46,5 @@ async def start(runtime: Runtime) -> None:
     from llm_platform.rpc.server import serve
 
     limiter = await runtime.enter(open_limiter(runtime.config))
+    runtime.health.add("store", limiter.check)
     await serve(runtime, ports={runtime.config.listen.grpc or 0: [(LIMITER, limiter)]})

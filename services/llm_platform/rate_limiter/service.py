@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from llm_platform.core import metrics
 from llm_platform.proto import common_pb2, limiter_pb2
-from llm_platform.rate_limiter.gcra import PERIOD_NS, corrected, cost_ns, remaining
+from llm_platform.rate_limiter.gcra import PERIOD_NS, corrected, cost_ns
+from llm_platform.rate_limiter.reply import describe, milliseconds, note_decision
 from llm_platform.rate_limiter.store import Block, Lease, Subject, Subjects
 
 CONCURRENCY_RETRY_MS = 1_000
@@ -20,10 +21,6 @@ GIVE_BACK_SECONDS = 5
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
-_MAX_UINT32 = (1 << 32) - 1
-
-_ALLOWED = metrics.limiter_decisions.labels("allowed")
-_REFUSED = {limit: metrics.limiter_decisions.labels(limit) for limit in ("requests", "tokens", "concurrency")}
 
 
 class MemoryLimiter:
@@ -47,15 +44,10 @@ class MemoryLimiter:
         now = self._clock_ns()
         replies = limiter_pb2.AcquireReplies()
         add = replies.items.add
-        allowed = 0
         for item in request.items:
             reply = add()
             self._acquire(item, reply, now)
-            if reply.denied_by:
-                _REFUSED[reply.denied_by].inc()
-            else:
-                allowed += reply.granted or 1
-        _ALLOWED.inc(allowed)
+            note_decision(reply)
         metrics.limiter_subjects.set(len(self._subjects))
         return replies
 
@@ -66,6 +58,7 @@ class MemoryLimiter:
             subject = self._subjects.find(item.subject)
             if subject is None:
                 continue
+            subject.forget_expired(now)
             if block := subject.drop_block(item.lease_id):
                 spent = min(item.requests, block.requests)
                 subject.requests_tat -= block.cost_ns(block.requests) - block.cost_ns(spent)
@@ -75,6 +68,10 @@ class MemoryLimiter:
             used_ns = cost_ns(item.tokens, lease.token_limit)
             subject.tokens_tat = corrected(subject.tokens_tat, now, lease.tokens_ns, used_ns)
         return common_pb2.Empty()
+
+    async def check(self) -> str | None:
+        """For readiness: this process's memory always does its part."""
+        return None
 
     def _acquire(self, item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, now: int) -> None:
         limits = item.limits
@@ -87,12 +84,13 @@ class MemoryLimiter:
             reply.allowed = True
             return
         subject = self._subjects.take(item.subject, now)
+        subject.forget_expired(now)
         if item.lease_id in subject.leases:  # the same call once more: its first answer was lost on the way
             reply.allowed = True
-            _describe(reply, subject, request_limit, token_limit, now)
+            _describe(reply, subject, limits, now)
             return
         if item.count > 1 and not (token_limit or concurrency) and _take_block(item, reply, subject, now):
-            _describe(reply, subject, request_limit, token_limit, now)
+            _describe(reply, subject, limits, now)
             return
 
         requests_tat, tokens_tat, tokens_ns = subject.requests_tat, subject.tokens_tat, 0
@@ -108,21 +106,21 @@ class MemoryLimiter:
             if tokens_tat - now > PERIOD_NS:
                 reply.denied_by = reply.denied_by or "tokens"
                 wait_ns = max(wait_ns, tokens_tat - now - PERIOD_NS)
-        if concurrency and subject.open_leases(now) >= concurrency:
+        if concurrency and len(subject.leases) >= concurrency:
             reply.denied_by = reply.denied_by or "concurrency"
             wait_ns = max(wait_ns, CONCURRENCY_RETRY_MS * _NS_PER_MS)
 
         if tokens_ns > PERIOD_NS:  # more than the limit ever holds: waiting does not help, retry_after stays 0
             reply.denied_by = "tokens"
         elif reply.denied_by:
-            reply.retry_after_ms = _milliseconds(wait_ns)
+            reply.retry_after_ms = milliseconds(wait_ns)
         else:
             reply.allowed = True
             subject.requests_tat, subject.tokens_tat = requests_tat, tokens_tat
             if token_limit or concurrency:  # requests alone need no Finish
                 ttl_ns = item.ttl_seconds * _NS_PER_S or self._default_ttl_ns
                 subject.hold(item.lease_id, Lease(now + ttl_ns, tokens_ns, token_limit))
-        _describe(reply, subject, request_limit, token_limit, now)
+        _describe(reply, subject, limits, now)
 
 
 def _take_block(item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, subject: Subject, now: int) -> bool:
@@ -143,27 +141,10 @@ def _take_block(item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, subj
     if tat - now > PERIOD_NS:
         return False
     subject.requests_tat = tat
-    subject.hold_block(item.lease_id, Block(last + GIVE_BACK_SECONDS * _NS_PER_S, size, limit), now)
+    subject.hold_block(item.lease_id, Block(last + GIVE_BACK_SECONDS * _NS_PER_S, size, limit))
     reply.allowed, reply.granted = True, size
     return True
 
 
-def _describe(
-    reply: limiter_pb2.AcquireReply, subject: Subject, request_limit: int, token_limit: int, now: int
-) -> None:
-    """Fills in what the ``x-ratelimit-*`` headers need."""
-    if request_limit:
-        state = reply.requests
-        state.limit = request_limit
-        state.remaining = remaining(subject.requests_tat, now, request_limit)
-        state.reset_ms = _milliseconds(subject.requests_tat - now)
-    if token_limit:
-        state = reply.tokens
-        state.limit = token_limit
-        state.remaining = remaining(subject.tokens_tat, now, token_limit)
-        state.reset_ms = _milliseconds(subject.tokens_tat - now)
-
-
-def _milliseconds(nanoseconds: int) -> int:
-    """Rounded up, so that who waits that long is not early."""
-    return min(max(-(-nanoseconds // _NS_PER_MS), 0), _MAX_UINT32)
+def _describe(reply: limiter_pb2.AcquireReply, subject: Subject, limits: common_pb2.Limits, now: int) -> None:
+    describe(reply, limits, subject.requests_tat - now, subject.tokens_tat - now)

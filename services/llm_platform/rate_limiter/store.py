@@ -43,18 +43,21 @@ class Subject:
         self.leases: dict[str, Lease] = {}
         self._blocks: dict[str, Block] = {}
         self._blocks_ns = 0  # what they took together
-        self._earliest_expiry_ns = _NEVER  # a lower bound: finished leases do not raise it
+        self._earliest_expiry_ns = _NEVER  # a lower bound: what ends earlier does not raise it
 
     def hold(self, lease_id: str, lease: Lease) -> None:
         self.leases[lease_id] = lease
         self._earliest_expiry_ns = min(self._earliest_expiry_ns, lease.expires_ns)
 
-    def open_leases(self, now: int) -> int:
-        """How many leases are held at ``now``; those of lost holders are dropped first."""
-        if now >= self._earliest_expiry_ns:
-            self.leases = {key: lease for key, lease in self.leases.items() if lease.expires_ns > now}
-            self._earliest_expiry_ns = min((lease.expires_ns for lease in self.leases.values()), default=_NEVER)
-        return len(self.leases)
+    def forget_expired(self, now: int) -> None:
+        """Drops the leases of lost holders, and the blocks that nothing is given back of any more."""
+        if now < self._earliest_expiry_ns:
+            return
+        self.leases = {key: lease for key, lease in self.leases.items() if lease.expires_ns > now}
+        self._blocks = {key: block for key, block in self._blocks.items() if block.expires_ns > now}
+        self._blocks_ns = sum(block.cost_ns(block.requests) for block in self._blocks.values())
+        held: tuple[Lease | Block, ...] = (*self.leases.values(), *self._blocks.values())
+        self._earliest_expiry_ns = min((one.expires_ns for one in held), default=_NEVER)
 
     def take_requests(self, count: int, limit: int, at: int) -> int:
         """The requests' new TAT when ``count`` come at that time; ``requests_tat`` is left as it is.
@@ -67,15 +70,10 @@ class Subject:
             self._blocks_ns = 0
         return max(self.requests_tat, at) + cost_ns(count, limit)
 
-    def hold_block(self, lease_id: str, block: Block, now: int) -> None:
-        """Remembers a block, and forgets those that nothing is given back of any more."""
-        while self._blocks:
-            oldest = next(iter(self._blocks))
-            if self._blocks[oldest].expires_ns > now:
-                break
-            self.drop_block(oldest)
+    def hold_block(self, lease_id: str, block: Block) -> None:
         self._blocks[lease_id] = block
         self._blocks_ns += block.cost_ns(block.requests)
+        self._earliest_expiry_ns = min(self._earliest_expiry_ns, block.expires_ns)
 
     def block(self, lease_id: str) -> Block | None:
         return self._blocks.get(lease_id)
@@ -88,7 +86,8 @@ class Subject:
 
     def is_idle(self, now: int) -> bool:
         """Whether forgetting it changes no later answer."""
-        return self.requests_tat <= now and self.tokens_tat <= now and not self.open_leases(now)
+        self.forget_expired(now)
+        return self.requests_tat <= now and self.tokens_tat <= now and not self.leases and not self._blocks
 
 
 class Subjects:

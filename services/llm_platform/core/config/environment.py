@@ -29,6 +29,7 @@ VARIABLES = (
     Variable("STREAM_MAX_SECONDS", ("traffic", "stream_max_seconds")),
     Variable("DATABASE_URL", ("stores", "accounts_url")),
     Variable("DATABASE_URL", ("stores", "ledger_url")),
+    Variable("REDIS_URL", ("stores", "limits_url")),
     Variable("OTEL_ENABLED", ("telemetry", "enabled")),
     Variable("OTEL_SERVICE_NAME", ("telemetry", "service_name")),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", ("telemetry", "endpoint")),
@@ -38,7 +39,6 @@ VARIABLES = (
 # Understood, and of no effect until the part named here is there.
 LATER = {
     "HEALTH_CHECK_INTERVAL_MS": "a provider's health is what its last calls say",
-    "REDIS_URL": "limits are kept in the memory of rate-limiter",
     "VAULT_ADDR": "secrets are kept in the embedded encrypted store",
     "VAULT_ROLE_ID": "secrets are kept in the embedded encrypted store",
     "VAULT_SECRET_ID": "secrets are kept in the embedded encrypted store",

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from llm_platform.core.config.values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin
+from llm_platform.core.config.values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin, RedisUrl
 
 
 class _Section(BaseModel):
@@ -149,6 +149,13 @@ class Stores(_Section):
     ledger_url: str | None = None
     secrets_key: SecretStr | None = Field(None, description="Base64 of 32 bytes. Default: a key file, made once.")
     secrets_key_file: Path | None = None
+    limits_url: RedisUrl | None = Field(
+        None, description="redis://[USER:PASSWORD@]HOST[:PORT][/DB] or rediss:// (TLS); default: in memory."
+    )
+    limits_authority: Path | None = Field(
+        None, description="PEM bundle that vouches for the Redis of a rediss:// URL. Default: the system's."
+    )
+    limits_connections: int = Field(16, ge=1, le=1000, description="The most connections of a process to that Redis.")
     bootstrap_file: Path | None = Field(None, description="Where the first admin password and key are written, once.")
 
 

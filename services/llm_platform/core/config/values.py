@@ -6,13 +6,15 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 # A token of RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # As browsers send it: https://www.rfc-editor.org/rfc/rfc6454#section-6.2
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?\Z")
+
+_DATABASE = re.compile(r"(?:/[0-9]*)?\Z")
 
 
 def _header(name: str) -> str:
@@ -49,6 +51,16 @@ def _collector(url: str) -> str:
     return _plain_url(url) if url else url
 
 
+def _redis(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    if not url.startswith(("redis://", "rediss://")):
+        raise _odd("must begin with redis:// or rediss://")
+    parts = _split(url)
+    if parts is None or not parts.hostname or parts.query or parts.fragment or not _DATABASE.match(parts.path):
+        raise _odd("must be redis[s]://[USER:PASSWORD@]HOST[:PORT][/NUMBER], percent-encoded, without a query")
+    return secret
+
+
 def _plain_url(url: str) -> str:
     parts = _split(url)
     if parts is None or not parts.hostname:
@@ -79,3 +91,5 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """Of a provider's HTTP API."""
 CollectorUrl = Annotated[str, AfterValidator(_collector)]
 """Where traces go: OTLP over HTTP, or a file. Empty: the default."""
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
+"""Of a Redis: secret, since it may hold a password."""

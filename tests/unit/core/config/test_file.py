@@ -303,7 +303,7 @@ class TestEnvironment:
 
     @pytest.mark.parametrize(
         "name",
-        ["REDIS_URL", "VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "RUVECTOR_SERVICE_URL", "RUVECTOR_API_KEY",
+        ["VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "RUVECTOR_SERVICE_URL", "RUVECTOR_API_KEY",
          "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "META_API_KEY"],
     )  # fmt: skip
     def test_what_has_no_effect_is_said(self, name: str) -> None:
@@ -320,6 +320,23 @@ class TestEnvironment:
         first, second = read(file, {}).notices
         assert "ANYONE" in first
         assert "a stop may cut streams" in second
+
+
+def test_the_url_of_the_limits_store_is_a_secret(file: Path) -> None:
+    url = f"rediss://:{CANARY}@redis.internal:6380/1"
+    config = load(None, {"REDIS_URL": url})
+    assert config.stores.limits_url is not None
+    assert config.stores.limits_url.get_secret_value() == url
+    assert CANARY not in f"{config!r}{effective(config)}"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x", "redis://", "redis://x:99999", "redis://x?ssl_cert_reqs=none", "redis://x/a", "redis://a b"]
+)
+def test_an_odd_url_of_the_limits_store_is_refused_and_not_shown(file: Path, url: str) -> None:
+    (problem,) = refuse(file, f"stores:\n  limits_url: '{url}'\n")
+    assert (problem.where, problem.key) == (f"{file}:2", "stores.limits_url")
+    assert url.removeprefix("redis:") not in str(problem) or url == "redis://"
 
 
 @pytest.mark.parametrize("price", ["-1", "10000000001"])

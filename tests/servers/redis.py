@@ -1,0 +1,95 @@
+"""A Redis of the distribution's package on a free port of the loopback, and what can happen to it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+
+def redis_server() -> str:
+    """The program; installed when it is missing (as root)."""
+    if (found := shutil.which("redis-server")) is None:
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-server"],
+            check=True,
+            capture_output=True,
+            timeout=300,
+            env={"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+        found = shutil.which("redis-server")
+    assert found is not None
+    return found
+
+
+class RedisServer:
+    """Keeps nothing on the disk: each start is an empty one. Use it as a context manager.
+
+    ``options`` are further lines of its configuration. ``tls`` is a folder with ``certificate.pem``, ``key.pem`` and
+    ``authority.pem``; then it speaks TLS only.
+    """
+
+    def __init__(self, *options: str, tls: Path | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._tls = tls
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{'rediss' if self._tls else 'redis'}://127.0.0.1:{self.port}/0"
+
+    def __enter__(self) -> RedisServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns once it takes connections."""
+        lines = ["bind 127.0.0.1", "save ''", "appendonly no", "logfile ''", *self._options]
+        if self._tls:
+            lines += [f"tls-port {self.port}", "port 0", "tls-auth-clients no"]
+            lines += [f"tls-cert-file {self._tls}/certificate.pem", f"tls-key-file {self._tls}/key.pem"]
+            lines += [f"tls-ca-cert-file {self._tls}/authority.pem"]
+        else:
+            lines += [f"port {self.port}"]
+        process = subprocess.Popen([redis_server(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self._process = process
+        assert process.stdin is not None
+        process.stdin.write("\n".join(lines).encode())
+        process.stdin.close()
+        deadline = time.monotonic() + 20
+        while True:
+            assert process.poll() is None, f"redis-server ended with {process.returncode}"
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "redis-server does not listen"
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Ends it at once, frozen or not."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It keeps its connections, takes new ones, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
