@@ -258,6 +258,18 @@ async def test_what_is_refilled_is_not_given_back_once_more(store: Store) -> Non
     assert (await key.ask()).requests.remaining == 5_969
 
 
+async def test_a_block_may_be_given_back_until_five_seconds_after_its_last_moment(store: Store) -> None:
+    early, late = (Key(store, name, requests_per_minute=6_000) for name in ("early", "late"))
+    for number in range(20):
+        for key in (early, late):
+            await key.ask(count=60, ttl=1, lease=f"{number}")
+    store.now += 6 * SECOND - 1
+    await early.finish("0", requests=0)
+    store.now += 1
+    await late.finish("0", requests=0)
+    assert (await early.ask()).requests.remaining == (await late.ask()).requests.remaining + 60
+
+
 # --- equality ------------------------------------------------------------------------------------------
 
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 2**64 - 1))
@@ -438,6 +450,17 @@ async def test_a_redis_that_does_not_do_its_part_shows_and_is_not_replaced_by_me
         async with aclosing(replica(refusing)) as limiter:
             assert says in await fails(limiter)
             assert says in await fails(limiter)
+
+
+async def test_a_user_with_the_documented_permissions_is_enough() -> None:
+    allowed = "~llm:* +evalsha +eval +time +hmget +hget +hset +hdel +hgetall +hexists +del +pexpire"
+    with RedisServer(f"user limits on >secret -@all {allowed}", "user default off") as strict:
+        url = strict.url.replace("//", "//limits:secret@")
+        async with aclosing(RedisLimiter(url, environment="dev", default_ttl_seconds=TTL)) as limiter:
+            assert await limiter.check() is None
+            await limiter.acquire(one("a", concurrency=1))
+            await limiter.finish(limiter_pb2.FinishBatch(items=[limiter_pb2.Finish(lease_id="a", subject="key")]))
+            assert (await limiter.acquire(one("b", concurrency=1))).items[0].allowed
 
 
 async def test_a_redis_that_forgot_the_script_is_given_it_again(server: RedisServer) -> None:
