@@ -46,6 +46,8 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     accounts = await runtime.enter(open_accounts(config))
     ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     secrets = await runtime.enter(open_secrets(config))
+    if config.vault is not None:
+        runtime.health.add("vault", secrets.check, required=False)  # the keys read before are used on
     proxy = await runtime.enter(open_model_proxy(config, secrets, ledger))
     head = await runtime.enter(open_head(config, proxy.inference, ledger, proxy.providers))
     gateway = await runtime.enter(

@@ -10,21 +10,28 @@ from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
 
 POLL_SECONDS = 0.5
-"""The longest until a change by another process is seen."""
+"""The longest until a change by another process is seen, unless said otherwise."""
 
 log = get_logger("poller")
 
 
 class Poller:
-    """Calls ``look`` every POLL_SECONDS, and at once after a change in this process.
+    """Calls ``look`` every ``seconds``, and at once after a change in this process.
 
     ``failures`` are the exceptions that it may raise: they are logged once, until it succeeds again.
     """
 
-    def __init__(self, what: str, look: Callable[[], Awaitable[None]], failures: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self,
+        what: str,
+        look: Callable[[], Awaitable[None]],
+        failures: tuple[type[Exception], ...],
+        seconds: float = POLL_SECONDS,
+    ) -> None:
         self._what = what
         self._look = look
         self._failures = failures
+        self._seconds = seconds
         self._changed = asyncio.Event()
         self.failing = False
 
@@ -54,5 +61,5 @@ class Poller:
                     log.error(f"{self._what} cannot be read", reason=str(error))
                 self.failing = True
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(self._seconds):
                     await self._changed.wait()

@@ -32,7 +32,7 @@ class AuditLine(msgspec.Struct, frozen=True):
     operation: str
     path: str
     version: int
-    result: str  # ok, or the error's code
+    result: str  # ok, cached (the store is away), or the error's code
 
 
 class AuditLog:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, secrets_pb2
 from llm_platform.secrets_service.audit import AuditLog
 from llm_platform.secrets_service.changes import Changes
-from llm_platform.secrets_service.disk import Disk
-from llm_platform.secrets_service.encrypted_file import Entry, UnusableStoreError
-from llm_platform.secrets_service.store import SecretStore
+from llm_platform.secrets_service.interfaces import Found, Store, Versions
 
 MAX_VALUE_BYTES = 64 * 1024
 MAX_PATH_LENGTH = 200
@@ -23,36 +20,33 @@ _PREFIX = re.compile(r"[A-Za-z0-9._/-]*\Z")
 
 Result = TypeVar("Result")
 
-log = get_logger("secrets-service")
-
 
 class SecretService:
-    """The real Secrets, over the embedded store. Values are in its answers only: in no log, error or metric."""
+    """The real Secrets, over a store. Values are in its answers only: in no log, error or metric."""
 
-    def __init__(self, store: SecretStore, changes: Changes, audit: AuditLog, disk: Disk) -> None:
+    def __init__(self, store: Store, changes: Changes, audit: AuditLog) -> None:
         self._store = store
         self._changes = changes
         self._audit = audit
-        self._disk = disk
 
     async def get(self, request: secrets_pb2.GetSecretRequest) -> secrets_pb2.Secret:
         """The value of a version. Raises INVALID_REQUEST, NOT_FOUND, UNAVAILABLE."""
 
-        def read() -> tuple[int, bytes]:
+        async def read() -> Found:
             _check_path(request.path)
-            return self._store.get(request.path, request.version)
+            return await self._store.get(request.path, request.version)
 
-        version, value = await self._audited("get", request.path, request.version, read, lambda found: found[0])
-        return secrets_pb2.Secret(path=request.path, version=version, value=value)
+        found = await self._audited("get", request.path, request.version, read, lambda found: found.version)
+        return secrets_pb2.Secret(path=request.path, version=found.version, value=found.value)
 
     async def put(self, request: secrets_pb2.PutSecretRequest) -> secrets_pb2.SecretVersion:
         """Adds a version. Raises INVALID_REQUEST, CONFLICT (check-and-set), UNAVAILABLE."""
         expected = request.expected_version if request.HasField("expected_version") else None
 
-        def write() -> int:
+        async def write() -> int:
             _check_path(request.path)
             _check_value(request.value)
-            return self._store.put(request.path, request.value, expected)
+            return await self._store.put(request.path, request.value, expected)
 
         version = await self._audited("put", request.path, 0, write, lambda number: number)
         self._changes.changed()
@@ -61,9 +55,9 @@ class SecretService:
     async def list(self, request: secrets_pb2.ListSecretsRequest) -> secrets_pb2.SecretInfos:
         """What is there below a prefix, without values; deleted paths are not."""
 
-        def read() -> secrets_pb2.SecretInfos:
+        async def read() -> secrets_pb2.SecretInfos:
             _check_prefix(request.prefix)
-            entries = sorted(self._store.entries().items())
+            entries = sorted((await self._store.entries()).items())
             return secrets_pb2.SecretInfos(
                 items=[_info(path, entry) for path, entry in entries if entry.versions and _is_below(path, request)]
             )
@@ -73,9 +67,9 @@ class SecretService:
     async def delete(self, request: secrets_pb2.DeleteSecretRequest) -> common_pb2.Empty:
         """Destroys all versions. Raises INVALID_REQUEST, NOT_FOUND, UNAVAILABLE."""
 
-        def destroy() -> int:
+        async def destroy() -> int:
             _check_path(request.path)
-            return self._store.delete(request.path)
+            return await self._store.delete(request.path)
 
         await self._audited("delete", request.path, 0, destroy, lambda number: number)
         self._changes.changed()
@@ -83,44 +77,41 @@ class SecretService:
 
     async def watch(self, request: secrets_pb2.ListSecretsRequest) -> AsyncIterator[secrets_pb2.SecretInfo]:
         """What is there below a prefix, then each change, without values. ``current_version`` 0: deleted."""
-        await self._audited("watch", request.prefix, 0, lambda: _check_prefix(request.prefix), lambda _: 0)
+
+        async def begin() -> None:
+            _check_prefix(request.prefix)
+
+        await self._audited("watch", request.prefix, 0, begin, lambda _: 0)
         async for path, entry in self._changes.watch():
             if _is_below(path, request):
                 yield _info(path, entry)
 
     async def check(self) -> None:
         """The readiness check: the store can be read. Raises UNAVAILABLE with the reason."""
-        await self._disk(lambda: _available(self._store.entries))
+        await self._store.check()
 
     async def _audited(
         self,
         operation: str,
         path: str,
         version: int,
-        work: Callable[[], Result],
+        work: Callable[[], Awaitable[Result]],
         version_of: Callable[[Result], int],
     ) -> Result:
-        """Does ``work`` in the disk's thread and answers once the access is in the audit log, failed ones too."""
+        """Does ``work`` and answers once the access is in the audit log, failed ones too."""
         try:
-            result = await self._disk(lambda: _available(work))
+            result = await work()
         except PlatformError as error:
             # A path that is none may be anything, even a secret in the wrong field: it is not written down.
             shown = "" if error.code is Code.INVALID_REQUEST else path
             await self._audit.record(operation, shown, version, error.code.value)
             raise
-        await self._audit.record(operation, path, version_of(result), "ok")
+        await self._audit.record(operation, path, version_of(result), _outcome(result))
         return result
 
 
-def _available(work: Callable[[], Result]) -> Result:
-    """The store's answer; a store that cannot be used is UNAVAILABLE."""
-    try:
-        return work()
-    except UnusableStoreError as error:
-        log.error("the store cannot be used", reason=str(error))
-        raise PlatformError(
-            Code.UNAVAILABLE, "The store of secrets cannot be used; the log of secrets-service says why.", retry_after=5
-        ) from error
+def _outcome(result: object) -> str:
+    return "cached" if isinstance(result, Found) and result.cached else "ok"
 
 
 def _check_path(path: str) -> None:
@@ -149,7 +140,7 @@ def _is_below(path: str, request: secrets_pb2.ListSecretsRequest) -> bool:
     return path.startswith(request.prefix)
 
 
-def _info(path: str, entry: Entry) -> secrets_pb2.SecretInfo:
+def _info(path: str, entry: Versions) -> secrets_pb2.SecretInfo:
     updated_at = datetime.fromtimestamp(entry.updated_at / 1000, UTC).isoformat(timespec="milliseconds")
     return secrets_pb2.SecretInfo(
         path=path,

@@ -39,7 +39,7 @@ class SecretStore:
         number = version or (entry.current if entry else 0)
         sealed = entry.versions.get(number) if entry else None
         if sealed is None:
-            raise _not_found(path, version)
+            raise not_found(path, version)
         try:
             return number, self._sealer.open(sealed, _place(content, path, number))
         except TamperedError:
@@ -57,11 +57,7 @@ class SecretStore:
                 raise PlatformError(Code.CONFLICT, f"The store is full: it holds {MAX_PATHS} paths.", param="path")
             current = entry.current if entry else 0
             if expected_version is not None and expected_version != current:
-                raise PlatformError(
-                    Code.CONFLICT,
-                    f"The newest version of secret {path} is {current}, not {expected_version} (0: there is none).",
-                    param="expected_version",
-                )
+                raise not_newest(path, current, expected_version)
             number = (entry.last if entry else 0) + 1
             versions = dict(entry.versions) if entry else {}
             versions[number] = self._sealer.seal(value, _place(content, path, number))
@@ -75,7 +71,7 @@ class SecretStore:
             content = self._file.read()
             entry = content.secrets.get(path)
             if entry is None or not entry.versions:
-                raise _not_found(path)
+                raise not_found(path)
             self._replace(content, path, Entry(last=entry.last, updated_at=self._now_ms(), versions={}))
             return entry.current
 
@@ -90,6 +86,16 @@ def _place(content: Content, path: str, version: int) -> str:
     return f"{content.store}\n{path}\n{version}"
 
 
-def _not_found(path: str, version: int = 0) -> PlatformError:
+def not_found(path: str, version: int = 0) -> PlatformError:
+    """``version`` 0: the newest was asked for."""
     which = f"version {version} of secret {path}" if version else f"secret {path}"
     return PlatformError(Code.NOT_FOUND, f"There is no {which}.", param="path")
+
+
+def not_newest(path: str, current: int, expected: int) -> PlatformError:
+    """A write expected another version than it found."""
+    return PlatformError(
+        Code.CONFLICT,
+        f"The newest version of secret {path} is {current}, not {expected} (0: there is none).",
+        param="expected_version",
+    )

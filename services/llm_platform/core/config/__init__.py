@@ -15,6 +15,7 @@ from llm_platform.core.config.model import (
     Telemetry,
     Tls,
     Traffic,
+    Vault,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "Telemetry",
     "Tls",
     "Traffic",
+    "Vault",
 ]

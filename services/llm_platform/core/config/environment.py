@@ -30,6 +30,9 @@ VARIABLES = (
     Variable("DATABASE_URL", ("stores", "accounts_url")),
     Variable("DATABASE_URL", ("stores", "ledger_url")),
     Variable("REDIS_URL", ("stores", "limits_url")),
+    Variable("VAULT_ADDR", ("vault", "address")),
+    Variable("VAULT_ROLE_ID", ("vault", "role_id")),
+    Variable("VAULT_SECRET_ID", ("vault", "secret_id")),
     Variable("OTEL_ENABLED", ("telemetry", "enabled")),
     Variable("OTEL_SERVICE_NAME", ("telemetry", "service_name")),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", ("telemetry", "endpoint")),
@@ -39,9 +42,6 @@ VARIABLES = (
 # Understood, and of no effect until the part named here is there.
 LATER = {
     "HEALTH_CHECK_INTERVAL_MS": "a provider's health is what its last calls say",
-    "VAULT_ADDR": "secrets are kept in the embedded encrypted store",
-    "VAULT_ROLE_ID": "secrets are kept in the embedded encrypted store",
-    "VAULT_SECRET_ID": "secrets are kept in the embedded encrypted store",
     "RUVECTOR_SERVICE_URL": "decision events are not sent anywhere",
     "RUVECTOR_API_KEY": "decision events are not sent anywhere",
 }

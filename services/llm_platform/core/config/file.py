@@ -17,7 +17,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llm_platform.core.config import Config
+from llm_platform.core.config import Config, Vault
 from llm_platform.core.config.document import ConfigError, Document, Location, Problem, dotted, parse, plain_value
 from llm_platform.core.config.environment import apply as apply_environment
 from llm_platform.core.redaction import redacted
@@ -114,6 +114,8 @@ def _contradictions(document: Document, config: Config) -> list[Problem]:
     problems = []
     if config.peers and config.tls is None:
         problems.append(Problem(document.place(("peers",)), "tls", "is required when peers are given"))
+    if config.vault is not None and (what := _odd_login(config.vault)):
+        problems.append(Problem(document.place(("vault",)), "vault", what))
     if _names_unserved_default(config):
         location = ("routing", "default_model")
         model, served = (
@@ -124,6 +126,13 @@ def _contradictions(document: Document, config: Config) -> list[Problem]:
             Problem(document.place(location), dotted(location), "no provider serves it", _nearest(model, served))
         )
     return problems
+
+
+def _odd_login(vault: Vault) -> str | None:
+    given = [each for each in (vault.secret_id, vault.secret_id_file) if each is not None]
+    if vault.token is not None:
+        return "needs either token, or role_id and a secret id, not both" if vault.role_id or given else None
+    return None if vault.role_id and len(given) == 1 else "needs role_id and one of secret_id, secret_id_file; or token"
 
 
 def _names_unserved_default(config: Config) -> bool:
@@ -144,6 +153,8 @@ def _attention(config: Config) -> list[str]:
     serving = [provider for provider in config.providers.values() if model in provider.models]
     if serving and not any(provider.enabled for provider in serving):
         notices.append(f"routing.default_model {model} is served by disabled providers only")
+    if config.vault is not None and config.vault.address.startswith("http://"):
+        notices.append("vault.address is http: secrets travel unencrypted")
     if config.cache.enabled:
         notices.append("cache.enabled has no effect yet: answers are not cached")
     if config.traffic.drain_seconds < config.traffic.stream_max_seconds:

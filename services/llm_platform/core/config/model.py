@@ -159,6 +159,26 @@ class Stores(_Section):
     bootstrap_file: Path | None = Field(None, description="Where the first admin password and key are written, once.")
 
 
+class Vault(_Section):
+    """HashiCorp Vault or OpenBao, KV version 2, in place of the embedded store of secrets (docs/secrets.md)."""
+
+    address: BaseUrl = Field(description="https://HOST:8200")
+    authority: Path | None = Field(None, description="PEM bundle that its certificate is checked with.")
+    namespace: str | None = None
+    mount: Annotated[str, Field(min_length=1)] = Field("secret", description="Where the KV engine is mounted.")
+    prefix: str = Field("llm-platform", description="The folder all secrets are below.")
+    auth_mount: Annotated[str, Field(min_length=1)] = Field("approle", description="Where AppRole is mounted.")
+    role_id: str | None = None
+    secret_id: SecretStr | None = None
+    secret_id_file: Path | None = Field(None, description="Read at each login, so a new one needs no restart.")
+    secret_id_wrapped: bool = Field(False, description="The secret id is a wrapping token, unwrapped once.")
+    token: SecretStr | None = Field(None, description="Instead of role_id and a secret id.")
+    timeout: int = Field(3000, ge=100, le=4000, description="Milliseconds that a call waits for Vault at most.")
+    cache_seconds: int = Field(
+        300, ge=0, le=86_400, description="How long values read before are given out while Vault is away."
+    )
+
+
 class Config(_Section):
     """The whole configuration of one process."""
 
@@ -176,3 +196,4 @@ class Config(_Section):
     billing: Billing = Billing()
     telemetry: Telemetry = Telemetry()
     stores: Stores = Stores()
+    vault: Vault | None = None

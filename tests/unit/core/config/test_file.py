@@ -303,8 +303,8 @@ class TestEnvironment:
 
     @pytest.mark.parametrize(
         "name",
-        ["VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "RUVECTOR_SERVICE_URL", "RUVECTOR_API_KEY",
-         "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "META_API_KEY"],
+        ["RUVECTOR_SERVICE_URL", "RUVECTOR_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY",
+         "META_API_KEY"],
     )  # fmt: skip
     def test_what_has_no_effect_is_said(self, name: str) -> None:
         notices = read(None, {name: CANARY}).notices
@@ -314,6 +314,16 @@ class TestEnvironment:
         assert CANARY not in notices[0]
         with pytest.warns(UserWarning, match=name):
             load(None, {name: "x"})
+
+    def test_vault_is_configured_by_its_variables(self) -> None:
+        given = {"VAULT_ADDR": "https://vault:8200", "VAULT_ROLE_ID": "role", "VAULT_SECRET_ID": CANARY}
+        config = load(None, given)
+        assert config.vault is not None
+        assert (config.vault.address, config.vault.role_id) == ("https://vault:8200", "role")
+        assert CANARY not in f"{config!r}{effective(config)}"
+        assert read(None, given | {"VAULT_ADDR": "http://vault:8200"}).notices == [
+            "vault.address is http: secrets travel unencrypted"
+        ]
 
     def test_an_open_entry_and_a_short_drain_are_said_loudly(self, file: Path) -> None:
         file.write_text("auth: {require_auth_header: false}\ntraffic: {drain_seconds: 1}")
@@ -337,6 +347,16 @@ def test_an_odd_url_of_the_limits_store_is_refused_and_not_shown(file: Path, url
     (problem,) = refuse(file, f"stores:\n  limits_url: '{url}'\n")
     assert (problem.where, problem.key) == (f"{file}:2", "stores.limits_url")
     assert url.removeprefix("redis:") not in str(problem) or url == "redis://"
+
+
+@pytest.mark.parametrize(
+    "login",
+    ["", "role_id: r", "secret_id: s", "role_id: r, secret_id: s, secret_id_file: f", "token: t, role_id: r",
+     "token: t, secret_id: s"],
+)  # fmt: skip
+def test_vault_needs_one_way_to_log_in(file: Path, login: str) -> None:
+    (problem,) = refuse(file, f"vault: {{address: 'https://v', {login}}}")
+    assert problem.key == "vault"
 
 
 @pytest.mark.parametrize("price", ["-1", "10000000001"])
