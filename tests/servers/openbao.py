@@ -102,6 +102,7 @@ class OpenBao:
             "address": self.address,
             "authority": str(self.tls.authority),
             "prefix": f"llm-platform/{next(self._prefixes)}",
+            "timeout": 2000,
             **({} if "token" in changes else login),
             **changes,
         }

@@ -32,6 +32,10 @@ class VaultAwayError(PlatformError):
     """Vault is sealed, or cannot be reached: what it said last may be used."""
 
 
+class VaultSilentError(VaultAwayError):
+    """Vault gave no answer to tell what became of the request: a write may have been made."""
+
+
 class UnusableAuthorityError(CannotStartError):
     """The file that Vault's certificate is to be checked with cannot be used."""
 
@@ -212,15 +216,15 @@ class VaultSession:
         except InvalidPath:
             self._refuse_mount()
         except VaultError as error:
-            raise away(f"failed ({type(error).__name__}); look at its log") from None
+            raise _silent(f"failed ({type(error).__name__}); look at its log") from None
         except requests.Timeout:
-            raise silent(self._seconds) from None
+            raise unanswered(self._seconds) from None
         except requests.exceptions.SSLError:
             raise away("has a certificate that is not trusted; look at vault.authority and vault.address") from None
         except requests.ConnectionError:
-            raise away("cannot be reached; look whether it runs, and at vault.address") from None
+            raise _silent("cannot be reached; look whether it runs, and at vault.address") from None
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            raise away(f"does not answer as Vault does ({type(error).__name__}); look at vault.address") from None
+            raise _silent(f"does not answer as Vault does ({type(error).__name__}); look at vault.address") from None
 
 
 def away(what: str) -> VaultAwayError:
@@ -228,9 +232,13 @@ def away(what: str) -> VaultAwayError:
     return VaultAwayError(Code.UNAVAILABLE, f"Vault {what}.", retry_after=RETRY_SECONDS)
 
 
-def silent(seconds: float) -> VaultAwayError:
-    """Vault did not answer."""
-    return away(f"did not answer within {seconds:g} s")
+def unanswered(seconds: float) -> VaultSilentError:
+    """Nothing came within the time."""
+    return _silent(f"did not answer within {seconds:g} s")
+
+
+def _silent(what: str) -> VaultSilentError:
+    return VaultSilentError(Code.UNAVAILABLE, f"Vault {what}.", retry_after=RETRY_SECONDS)
 
 
 def _refuse_login(what: str) -> NoReturn:

@@ -25,7 +25,13 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.secrets_service.interfaces import Found
 from llm_platform.secrets_service.store import not_found, not_newest
-from llm_platform.secrets_service.vault_session import RETRY_SECONDS, VaultAwayError, VaultSession, silent
+from llm_platform.secrets_service.vault_session import (
+    RETRY_SECONDS,
+    VaultAwayError,
+    VaultSession,
+    VaultSilentError,
+    unanswered,
+)
 
 THREADS = 4
 WALKERS = 3
@@ -93,7 +99,7 @@ class VaultStore:
             async with asyncio.timeout(self._seconds):
                 await self._walk("", entries)
         except TimeoutError:
-            raise silent(self._seconds) from None
+            raise unanswered(self._seconds) from None
         for path, cached in list(self._cache.items()):
             if path in entries and entries[path].current == cached.found.version:
                 self._cache[path] = cached._replace(confirmed_at=began)
@@ -147,11 +153,11 @@ class VaultStore:
         try:
             return await self._call(work)
         except VaultAwayError as error:
-            raise PlatformError(
-                Code.UNAVAILABLE,
-                f"{error.message} The change is not confirmed: see which version is the newest before trying again.",
-                retry_after=RETRY_SECONDS,
-            ) from None
+            if isinstance(error, VaultSilentError):
+                what = "The change is not confirmed: see which version is the newest before trying again."
+            else:
+                what = "Nothing was changed."
+            raise PlatformError(Code.UNAVAILABLE, f"{error.message} {what}", retry_after=RETRY_SECONDS) from None
 
     async def _call(self, work: Callable[[Any], Result], seconds: float | None = None) -> Result:
         """Runs ``work`` in a thread. Who comes within RETRY_SECONDS after Vault was away gets the same answer at once.
@@ -159,13 +165,13 @@ class VaultStore:
         A frozen Vault so holds few threads, and what is cached is given out quickly.
         """
         if self._away is not None and self._clock() < self._away_until:
-            raise self._again(self._away)
+            raise VaultAwayError(Code.UNAVAILABLE, self._away.message, retry_after=RETRY_SECONDS)
         seconds = seconds or self._seconds
         try:
             async with asyncio.timeout(seconds):
                 result = await asyncio.get_running_loop().run_in_executor(self._threads, self._session, work)
         except TimeoutError:
-            raise self._gone(silent(seconds)) from None
+            raise self._gone(unanswered(seconds)) from None
         except VaultAwayError as error:
             raise self._gone(error) from None
         except PlatformError as error:
@@ -186,10 +192,6 @@ class VaultStore:
         if reason != self._reason:  # once: it is asked all the time
             self._reason = reason
             log.error("secrets cannot be read or written", reason=reason)
-
-    @staticmethod
-    def _again(error: VaultAwayError) -> VaultAwayError:
-        return VaultAwayError(error.code, error.message, retry_after=error.retry_after)
 
     def _remember(self, path: str, found: Found) -> None:
         known = self._cache.get(path)

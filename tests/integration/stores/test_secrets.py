@@ -287,6 +287,16 @@ async def test_where_vault_demands_check_and_set_a_version_must_be_said(
 # Faults
 
 
+async def test_a_write_without_an_answer_is_said_to_be_open(openbao: OpenBao, kept: SecretService) -> None:
+    await asyncio.to_thread(openbao.freeze)
+    try:
+        assert "is not confirmed" in (await refusal_of(put(kept))).message
+        assert "Nothing was changed" in (await refusal_of(put(kept))).message  # it was not even sent
+    finally:
+        openbao.thaw()
+    await succeeds(kept.check)
+
+
 @pytest.mark.case(12)
 @pytest.mark.parametrize(
     ("fault", "mend", "reason"),
@@ -470,6 +480,15 @@ async def test_a_wrong_mount_is_said(
         refusal = await refusal_of(call)
         assert refusal.code is code
         assert hint in refusal.message
+
+
+async def test_the_environment_of_the_process_changes_nothing(
+    kept: SecretService, vault: Vault, tmp_path: Path, replica: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"VAULT_TOKEN": "x", "VAULT_ADDR": "http://x", "HTTPS_PROXY": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing"))
+    assert await get(await replica(over(vault, tmp_path))) == b"known"
 
 
 async def test_a_namespace_is_a_vault_of_its_own(openbao: OpenBao, tmp_path: Path, replica: Open) -> None:
