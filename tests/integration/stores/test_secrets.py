@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from llm_platform.core.pki import issue_authority
 from llm_platform.proto import secrets_pb2
 from llm_platform.secrets_service import app
 from llm_platform.secrets_service.app import open_secrets
+from llm_platform.secrets_service.interfaces import Found
 from llm_platform.secrets_service.service import MAX_VALUE_BYTES, SecretService
 from llm_platform.secrets_service.vault_session import UnusableAuthorityError, VaultSession
+from llm_platform.secrets_service.vault_store import VaultStore
 from tests.servers.openbao import OpenBao
 
 PATH = "llm/openai/api_key"
@@ -97,17 +99,6 @@ async def succeeds(call: Callable[[], Any]) -> Any:
                 return await call()
             except PlatformError:
                 await asyncio.sleep(0.1)
-
-
-async def fails(call: Callable[[], Any]) -> PlatformError:
-    """Repeats the call until it does."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await call()
-            except PlatformError as error:
-                return error
-            await asyncio.sleep(0.1)
 
 
 def audited(config: Config) -> list[tuple[str, str, int, str]]:
@@ -352,22 +343,48 @@ async def test_vault_that_is_away_at_the_start_is_used_once_it_is_there(
     await secrets.check()
 
 
-async def test_known_values_are_given_out_for_the_configured_time_only(
-    openbao: OpenBao, tmp_path: Path, replica: Open
-) -> None:
-    short = await replica(over(openbao.settings(cache_seconds=2), tmp_path))
-    never = await replica(over(openbao.settings(cache_seconds=0), tmp_path))
-    for each in (short, never):
-        await put(each)
-        await get(each)
-    await asyncio.to_thread(openbao.stop)
-    try:
-        assert (await refusal_of(get(never))).code is Code.UNAVAILABLE
-        assert await get(short) == b"value"
-        assert (await fails(lambda: get(short))).code is Code.UNAVAILABLE
-    finally:
-        await asyncio.to_thread(openbao.start)
-    assert await succeeds(lambda: get(never)) == await succeeds(lambda: get(short)) == b"value"
+async def test_known_values_are_given_out_for_the_configured_time_since_vault_confirmed_them(openbao: OpenBao) -> None:
+    now = 0.0
+    with (
+        closing(VaultStore(openbao.settings(cache_seconds=300), clock=lambda: now)) as store,
+        closing(VaultStore(openbao.settings(cache_seconds=0), clock=lambda: now)) as forgetful,
+    ):
+        for each in (store, forgetful):
+            await each.put(PATH, b"known")
+        now = 250
+        await store.entries()
+        await asyncio.to_thread(openbao.stop)
+        try:
+            now = 549
+            assert await store.get(PATH) == Found(1, b"known", cached=True)
+            assert (await refusal_of(forgetful.get(PATH))).code is Code.UNAVAILABLE
+            now = 551
+            assert (await refusal_of(store.get(PATH))).code is Code.UNAVAILABLE
+        finally:
+            await asyncio.to_thread(openbao.start)
+        now = 560
+        assert await succeeds(lambda: store.get(PATH)) == Found(1, b"known")
+
+
+async def test_a_server_that_trickles_its_answer_does_not_hold_a_call(vault: Vault) -> None:
+    """Each byte comes in time, the answer never does: no timeout of a socket ends that."""
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+            for _count in range(200):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    slow = vault.model_copy(update={"address": address, "timeout": 300})
+    with closing(VaultStore(slow)) as store:
+        for call in (store.get(PATH), store.check(), store.entries(), store.put(PATH, b"x")):
+            assert "did not answer within 0.3 s" in (await refusal_of(call)).message
+    server.close()
 
 
 async def test_a_value_that_was_replaced_or_deleted_elsewhere_is_not_given_out_of_memory(
@@ -489,6 +506,7 @@ async def test_the_environment_of_the_process_changes_nothing(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing"))
     assert await get(await replica(over(vault, tmp_path))) == b"known"
+    assert not VaultSession(vault, 1)._client.token  # hvac would take the environment's
 
 
 async def test_a_namespace_is_a_vault_of_its_own(openbao: OpenBao, tmp_path: Path, replica: Open) -> None:
