@@ -31,7 +31,7 @@ async def open_accounts(config: Config) -> AsyncIterator[AccountService]:
     Raises UnusableDatabaseError and UnusableKeyError.
     """
     handover = Handover(config.stores.bootstrap_file)
-    async with open_database(_url(config), _MIGRATIONS) as engine:
+    async with open_database(_url(config), _MIGRATIONS, connections=config.stores.database_connections) as engine:
         store = AccountStore(engine)
         pepper = await _pepper(config.service.data_dir / "accounts.pepper", store)
         revocations = Revocations(store)

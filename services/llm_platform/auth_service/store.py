@@ -44,7 +44,7 @@ class AccountStore:
 
     async def keys_by_id(self, key_ids: Iterable[str]) -> dict[str, KeyRow]:
         """The keys that exist among these, in one query."""
-        wanted = set(key_ids)
+        wanted = {key_id for key_id in key_ids if _storable(key_id)}
         if not wanted:
             return {}
         query = select(api_keys, users.c.role).join(users).where(api_keys.c.key_id.in_(wanted))
@@ -72,6 +72,9 @@ class AccountStore:
 
     async def revoke_key(self, key_id: str, now_ms: int) -> accounts_pb2.Key:
         """Revokes; a key already revoked keeps its first time. Raises NOT_FOUND."""
+        missing = PlatformError(Code.NOT_FOUND, "There is no such key.", param="key")
+        if not _storable(key_id):
+            raise missing
         async with self._engine.begin() as connection:
             counter = (
                 update(revocation_counter)
@@ -84,7 +87,7 @@ class AccountStore:
             await connection.execute(update(api_keys).where(live).values(revoked_at=now_ms, revocation=number))
             row = (await connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))).mappings().first()
             if row is None:
-                raise PlatformError(Code.NOT_FOUND, "There is no such key.", param="key")
+                raise missing
             return _key(row)
 
     async def last_revocation(self) -> int:
@@ -113,6 +116,8 @@ class AccountStore:
 
     async def user(self, id_or_name: str) -> accounts_pb2.User | None:
         """The user of that id or name; an id goes first."""
+        if not _storable(id_or_name):
+            return None
         query = select(users).where((users.c.user_id == id_or_name) | (users.c.name == id_or_name))
         async with self._reading.connect() as connection:
             rows = (await connection.execute(query)).mappings().all()
@@ -120,6 +125,8 @@ class AccountStore:
         return _user(exact[0]) if exact else None
 
     async def login(self, name: str) -> Login | None:
+        if not _storable(name):
+            return None
         async with self._reading.connect() as connection:
             row = (await connection.execute(select(users).where(users.c.name == name))).mappings().first()
         return Login(_user(row), row["password_hash"]) if row else None
@@ -153,6 +160,11 @@ class AccountStore:
                 return False
             await before_commit(added, await _insert_key(connection, key))
             return True
+
+
+def _storable(text: str) -> bool:
+    """PostgreSQL refuses to look for what none of its texts can hold."""
+    return "\0" not in text
 
 
 async def _insert_user(connection: AsyncConnection, user: dict[str, Any]) -> accounts_pb2.User:

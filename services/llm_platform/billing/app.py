@@ -43,7 +43,7 @@ async def open_ledger(
     )
     rules = Rules(Fraction(str(billing.uncertain_share)), billing.strict_budgets)
     async with (
-        open_database(_url(config), _MIGRATIONS) as engine,
+        open_database(_url(config), _MIGRATIONS, connections=config.stores.database_connections) as engine,
         open_transactions(engine, busy_timeout_ms=LOCK_PATIENCE_MS) as transactions,
     ):
         ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing, clock=clock)

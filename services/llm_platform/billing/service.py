@@ -27,7 +27,7 @@ from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
 
 COMMIT_PATIENCE_SECONDS = 2.5
-"""How long a transaction is begun again after deadlocks and locks."""
+"""How long a transaction is begun again after deadlocks, locks and lost connections."""
 SWEEP_SECONDS = 5.0
 SWEEP_LIMIT = 500
 _SUBMISSIONS = 64
@@ -173,7 +173,8 @@ class DatabaseLedger:
             except SQLAlchemyError as error:
                 # Two writers of one id on PostgreSQL: the second sees the first's row when it begins again.
                 again = is_transient(error) or (isinstance(error, IntegrityError) and attempt == 0)
-                if not again or loop.time() - began > COMMIT_PATIENCE_SECONDS:
+                # While the database is known to fail, callers learn it at once.
+                if not again or self._failure or loop.time() - began > COMMIT_PATIENCE_SECONDS:
                     raise
                 instruments.repeated(error)
                 await asyncio.sleep(min(0.005 * 2**attempt, 0.5) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter

@@ -7,7 +7,7 @@ SQLite (aiosqlite) and PostgreSQL (asyncpg) behave alike behind one engine:
   neither wait for writers nor stop them (write-ahead log);
 * a commit is on the disk when it returns (``synchronous=FULL``): what was acknowledged survives a power cut;
 * a writer waits up to ``BUSY_TIMEOUT_MS`` for another process on the same file, e.g. the previous
-  release during a replacement.
+  release during a replacement. The limits on PostgreSQL are core/postgresql.py's.
 
 Migrations are Alembic scripts with four-digit revision numbers, and only ever widen the schema: the
 release before must run on it (a rollback keeps the database). So a database *ahead* of this release is
@@ -33,6 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from llm_platform.core.errors import CannotStartError, Code, PlatformError
+from llm_platform.core.logging import get_logger
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -42,8 +43,14 @@ BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite transaction waits for the write lock."""
 MIGRATION_TIMEOUT_SECONDS = 60.0
 """How long a start waits for another process that is migrating the same database."""
+CONNECTIONS = 5
+"""The most connections to a PostgreSQL server that one engine holds."""
+WAIT_SECONDS = 0.5
+"""How often a server that is down at boot is looked for."""
 
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
+log = get_logger("database")
 
 _READING = "llm_reading"
 _MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
@@ -66,14 +73,16 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def open_database(url: str, migrations_package: str) -> AsyncIterator[AsyncEngine]:
+async def open_database(
+    url: str, migrations_package: str, *, connections: int = CONNECTIONS
+) -> AsyncIterator[AsyncEngine]:
     """Opens the database at ``url`` and brings it to the newest schema of ``migrations_package``.
 
     ``migrations_package`` is the dotted name of a package with Alembic's ``env.py`` and ``versions``,
     e.g. ``llm_platform.billing.migrations``. Several processes may open one database at once: one
     migrates, the others wait. Raises UnusableDatabaseError; a failed migration leaves nothing behind.
     """
-    engine = _engine(_parsed(url))
+    engine = _engine(_parsed(url), connections)
     try:
         await _migrate(engine, migrations_package)
         yield engine
@@ -90,19 +99,19 @@ def _parsed(url: str) -> URL:
         ) from None
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _engine(url: URL, connections: int = 1, statement_seconds: float | None = None) -> AsyncEngine:
     if url.drivername not in DRIVERS:
         # The URL may hold a password: only its scheme is told.
         raise UnusableDatabaseError(
             f"A database's URL begins with {':// or '.join(DRIVERS)}://, not {url.drivername}://."
         )
     if url.get_backend_name() != "sqlite":
+        from llm_platform.core import postgresql
+
         try:
-            return create_async_engine(url, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise UnusableDatabaseError(
-                f"For {url.drivername}:// the package {error.name} must be installed."
-            ) from error
+            return postgresql.make_engine(url, connections, statement_seconds or postgresql.STATEMENT_SECONDS)
+        except ValueError as error:
+            raise UnusableDatabaseError(f"A database's URL is wrong: {error}.") from None
     if url.database and url.database != ":memory:":
         try:
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,15 +145,12 @@ async def migrate_apart(url: str, migrations_package: str) -> None:
     """Does the migrations of ``open_database`` in a process of its own, if there are any to do.
 
     Alembic and what a migration makes take about 10 MB that a service would keep for its whole life.
-    Raises UnusableDatabaseError.
+    A server that cannot be reached is waited for. Raises UnusableDatabaseError.
     """
     engine = _engine(_parsed(url))
     try:
-        async with reading(engine).connect() as connection:
-            if await connection.run_sync(_is_current, migrations_package):
-                return
-    except SQLAlchemyError:
-        pass  # the migration says what is wrong
+        if await _reached(engine, migrations_package):
+            return
     finally:
         await engine.dispose()
     child = await asyncio.create_subprocess_exec(
@@ -159,7 +165,34 @@ async def migrate_apart(url: str, migrations_package: str) -> None:
         raise UnusableDatabaseError(reason.decode() or f"The migration ended with status {child.returncode}.")
 
 
-async def _migrate(engine: AsyncEngine, package: str) -> None:
+async def _reached(engine: AsyncEngine, package: str) -> bool:
+    """Waits until the server can be reached; whether its schema is current."""
+    waiting = False
+    while True:
+        try:
+            async with reading(engine).connect() as connection:
+                return await connection.run_sync(_is_current, package)
+        except SQLAlchemyError as error:
+            if not _is_unreachable(error):
+                return False  # the migration says what is wrong
+            if not waiting:
+                log.warning("the database cannot be reached, waiting for it", reason=_reason(error))
+            waiting = True
+            await asyncio.sleep(WAIT_SECONDS)
+
+
+async def _migrate(service_engine: AsyncEngine, package: str) -> None:
+    # A server does migrations without the service's limits in time.
+    apart = service_engine.dialect.name == "postgresql"
+    engine = _engine(service_engine.url, 1, MIGRATION_TIMEOUT_SECONDS) if apart else service_engine
+    try:
+        await _migrate_patiently(engine, package)
+    finally:
+        if apart:
+            await engine.dispose()
+
+
+async def _migrate_patiently(engine: AsyncEngine, package: str) -> None:
     deadline = asyncio.get_running_loop().time() + MIGRATION_TIMEOUT_SECONDS
     name = engine.url.render_as_string(hide_password=True)
     while True:
@@ -172,7 +205,8 @@ async def _migrate(engine: AsyncEngine, package: str) -> None:
         except UnusableDatabaseError:
             raise
         except Exception as error:
-            if is_transient(error) and asyncio.get_running_loop().time() < deadline:
+            again = is_transient(error) and not _is_unreachable(error)
+            if again and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.1)
                 continue
             raise UnusableDatabaseError(
@@ -240,15 +274,23 @@ _SQLITE_REASONS: dict[int, str] = {
     sqlite3.SQLITE_NOTADB: "its file is not a database",
 }
 _POSTGRESQL_REASONS = {
+    "08": "it cannot be reached",
     "25006": "it is read-only",
+    "28": "it refuses the user or the password",
+    "3D000": "there is no database of that name",
     "40001": "a transaction met another one",
     "40P01": "a transaction met another one",
     "53100": "the disk is full",
     "53300": "it has too many connections",
     "55P03": "it is locked by another process",
+    "57014": "it did not answer in time",
+    "57P": "it is stopping or starting",
 }
+"""By SQLSTATE or the beginning of it."""
 _TRANSIENT_SQLITE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_TRANSIENT_POSTGRESQL = frozenset({"40001", "40P01", "55P03"})
+_MET_ANOTHER = ("40001", "40P01", "55P03")
+_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
+_UNREACHABLE = (*_CONNECTION_LOST, "53300", "57014")
 
 
 def _codes(error: BaseException) -> tuple[int, str]:
@@ -260,9 +302,16 @@ def _codes(error: BaseException) -> tuple[int, str]:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction, run again from its beginning, may succeed: a lock or a deadlock."""
+    """Whether the same transaction, run again from its beginning, may succeed: a lock, a deadlock, a lost connection.
+
+    After a lost connection nobody knows whether it was committed: only what may be done twice may be run again.
+    """
     code, state = _codes(error)
-    return code in _TRANSIENT_SQLITE or state in _TRANSIENT_POSTGRESQL
+    return code in _TRANSIENT_SQLITE or state.startswith((*_MET_ANOTHER, *_CONNECTION_LOST))
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    return _codes(error)[1].startswith(_UNREACHABLE)
 
 
 def unavailable(error: SQLAlchemyError, what: str) -> PlatformError:
@@ -272,7 +321,9 @@ def unavailable(error: SQLAlchemyError, what: str) -> PlatformError:
 
 def _reason(error: BaseException, detail: str | None = None) -> str:
     code, state = _codes(error)
-    known = _SQLITE_REASONS.get(code) or _POSTGRESQL_REASONS.get(state)
+    known = _SQLITE_REASONS.get(code) or next(
+        (reason for begin, reason in _POSTGRESQL_REASONS.items() if state.startswith(begin)), None
+    )
     if known:
         return known
     if isinstance(error, PoolTimeoutError):

@@ -44,6 +44,15 @@ class Transactions(Protocol):
 @asynccontextmanager
 async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None = None) -> AsyncIterator[Transactions]:
     """Write transactions on the database of ``engine``; default timeout: BUSY_TIMEOUT_MS."""
+    if engine.dialect.name == "postgresql":
+        from llm_platform.core.postgresql import ServerTransactions, connector
+
+        served = ServerTransactions(connector(engine.url))
+        try:
+            yield served
+        finally:
+            await served.aclose()
+        return
     path = engine.url.database
     if engine.dialect.name != "sqlite" or path in (None, "", ":memory:"):
         yield _EngineTransactions(engine)

@@ -145,8 +145,14 @@ class Telemetry(_Section):
 class Stores(_Section):
     """Where state lives; default: files under ``service.data_dir``."""
 
-    accounts_url: str | None = None
+    accounts_url: str | None = Field(
+        None,
+        description="E.g. postgresql+asyncpg://USER:PASSWORD@HOST/NAME?sslmode=verify-full&sslrootcert=/PATH/ca.pem",
+    )
     ledger_url: str | None = None
+    database_connections: int = Field(
+        5, ge=1, le=100, description="The most that one process holds to a PostgreSQL server; billing holds one more."
+    )
     secrets_key: SecretStr | None = Field(None, description="Base64 of 32 bytes. Default: a key file, made once.")
     secrets_key_file: Path | None = None
     limits_url: RedisUrl | None = Field(

@@ -1,0 +1,204 @@
+"""PostgreSQL through asyncpg: every wait has an end, and every failure is SQLAlchemy's.
+
+A server that is frozen or cut off says nothing at all, so nothing here relies on its answers: connecting, waiting for
+a connection and each statement have limits of their own on this side. A connection that exceeded one is thrown away;
+what it would still say is nobody's any more. The server is given the same limits, so that it does not go on with
+what nobody waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only, greenlet_spawn
+
+if TYPE_CHECKING:
+    from llm_platform.core.transactions import Transaction
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+Connect = Callable[[], Awaitable[Any]]
+"""Opens a connection of asyncpg's."""
+
+CONNECT_SECONDS = 2.0
+STATEMENT_SECONDS = 3.0
+POOL_SECONDS = 1.0
+"""How long a call waits for one of the pool's connections."""
+TRANSACTION_SECONDS = 2.0
+"""A whole transaction of the hot path, connecting included."""
+
+_OPTIONS = {"host", "port", "user", "password", "database"}
+_TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_NO_ANSWER = "57014"  # query_canceled: what the server says when it stops by itself what took too long
+_NOT_REACHED = "08001"
+_Errors = AsyncAdapt_asyncpg_dbapi
+_CLASSES = {"22": _Errors.DataError, "23": _Errors.IntegrityError, "42": _Errors.ProgrammingError}
+
+
+def connector(url: URL, statement_seconds: float = STATEMENT_SECONDS) -> Connect:
+    """How to connect to the server of ``url``. Raises ValueError for an option that is not known.
+
+    libpq's ``sslmode`` (also as ``ssl``) and ``sslrootcert`` are taken from the URL's query.
+    """
+    make_dialect: Any = PGDialect_asyncpg
+    _, options = make_dialect().create_connect_args(url)
+    mode = options.pop("sslmode", None) or options.pop("ssl", None) or "prefer"
+    authority = options.pop("sslrootcert", None)
+    if unknown := sorted(options.keys() - _OPTIONS):
+        raise ValueError(f"{', '.join(unknown)} is not known; there are sslmode and sslrootcert")
+    tls = _tls(mode, authority)
+    milliseconds = str(int(statement_seconds * 1000))
+    settings = {
+        "application_name": "llm-platform",
+        "statement_timeout": milliseconds,
+        "lock_timeout": str(int(min(statement_seconds, TRANSACTION_SECONDS / 2) * 1000)),
+        # A process that was cut off leaves its locks behind for no longer than this.
+        "idle_in_transaction_session_timeout": milliseconds,
+    }
+
+    async def connect() -> Any:
+        return await asyncpg.connect(
+            **options, ssl=tls, timeout=CONNECT_SECONDS, command_timeout=statement_seconds, server_settings=settings
+        )
+
+    return connect
+
+
+def _tls(mode: str, authority: str | None) -> ssl.SSLContext | str:
+    if mode not in _TLS_MODES:
+        raise ValueError(f"sslmode is one of {', '.join(_TLS_MODES)}")
+    if not mode.startswith("verify"):
+        return mode
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise ValueError(f"sslrootcert cannot be read: {error.strerror}") from None
+    context.check_hostname = mode == "verify-full"
+    return context
+
+
+def make_engine(url: URL, connections: int, statement_seconds: float = STATEMENT_SECONDS) -> AsyncEngine:
+    """An engine with at most ``connections``. Raises ValueError for an option of the URL that is not known."""
+    connect = connector(url, statement_seconds)
+
+    async def creator() -> Any:
+        try:
+            return await connect()
+        except _FAILURES as error:
+            raise _driver_error(error) from error
+
+    engine = create_async_engine(
+        url, async_creator=creator, pool_size=connections, max_overflow=0, pool_timeout=POOL_SECONDS
+    )
+    dialect: Any = engine.dialect
+    # Two questions to the server for each new connection, for types that no table here has.
+    dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _nothing
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _end_connection)
+    return engine
+
+
+async def _nothing(_connection: Any) -> None:
+    pass
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Costs nothing, unlike a ping: a server that stopped has closed its connections."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _end_connection(context: ExceptionContext) -> StatementError | None:
+    error = context.original_exception
+    if not isinstance(error, OSError):  # a timeout is one
+        return None
+    if context.connection is not None:
+        connection: Any = context.connection.connection
+        connection.driver_connection.terminate()  # a polite end would wait for the server
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
+    return _failure(error)
+
+
+def _driver_error(error: Exception) -> Exception:
+    """asyncpg's or the network's failure as the driver errors that SQLAlchemy knows, with an SQLSTATE."""
+    if isinstance(error, TimeoutError):
+        state = _NO_ANSWER
+    elif isinstance(error, asyncpg.DataError):  # refused before it was sent
+        state = "22000"
+    elif isinstance(error, OSError | asyncpg.InterfaceError):
+        state = _NOT_REACHED
+    else:
+        state = str(getattr(error, "sqlstate", ""))
+    kind: Any = _CLASSES.get(state[:2], _Errors.OperationalError)
+    translated: Exception = kind(str(error) or type(error).__name__, error)
+    translated.sqlstate = state  # type: ignore[attr-defined]
+    return translated
+
+
+def _failure(error: Exception) -> StatementError:
+    return DBAPIError.instance(None, None, _driver_error(error), _Errors.Error)
+
+
+class ServerTransactions:
+    """Whole write transactions on a connection of their own, one after the other (core/transactions.py)."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._turn = asyncio.Lock()
+        self._connection: Any = None
+
+    async def run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
+        try:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._turn:
+                return await self._run(work, *arguments)
+        except _FAILURES as error:
+            raise _failure(error) from error
+
+    async def aclose(self) -> None:
+        """Waits for the transaction under way."""
+        async with self._turn:
+            if self._connection is not None:
+                self._connection.terminate()
+
+    async def _run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        connection = self._connection
+        try:
+            # The rules hold by locks on rows: what was waited for must be read as it is now.
+            await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            done = await greenlet_spawn(work, _ServerTransaction(connection), *arguments)
+            await connection.execute("COMMIT")
+        except BaseException as error:
+            await self._roll_back(connection, error)
+            raise
+        return done
+
+    async def _roll_back(self, connection: Any, error: BaseException) -> None:
+        """A connection in doubt is closed, which rolls back as well."""
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            with suppress(*_FAILURES):
+                await connection.execute("ROLLBACK")
+                return
+        connection.terminate()
+
+
+class _ServerTransaction:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = await_only(self._connection.fetch(statement, *values))
+        return rows

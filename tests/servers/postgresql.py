@@ -1,0 +1,163 @@
+"""A PostgreSQL server of its own on a free port of the loopback, and its faults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+PASSWORD = "hunter2-of-the-tests"
+
+
+def _programs() -> Path:
+    """The folder of ``initdb`` and ``postgres``; installs the distribution's package when it is missing."""
+
+    def newest() -> Path | None:
+        return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+
+    if newest() is None:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        # The distribution's own cluster stays out.
+        settings = Path("/etc/postgresql-common")
+        settings.mkdir(parents=True, exist_ok=True)
+        (settings / "createcluster.conf").write_text("create_main_cluster = false\n")
+        subprocess.run(["apt-get", "install", "-y", "-qq", "postgresql"], check=True, env=environment)
+    found = newest()
+    assert found is not None, "apt-get install postgresql left no programs"
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class PostgresqlServer:
+    """Use it as a context manager; ``stop``, ``crash``, ``freeze`` and what undoes them are the faults."""
+
+    def __init__(self, *, max_connections: int = 60) -> None:
+        self._programs = _programs()
+        self._max_connections = max_connections
+        self._directory = Path(tempfile.mkdtemp(prefix="llm-postgresql-"))
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._frozen: list[psutil.Process] = []
+        self._names = count(1)
+        self.port = _free_port()
+        if self._user:
+            shutil.chown(self._directory, self._user, self._user)
+        password = self._directory / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            *("initdb", "--pgdata", str(self._data), "--username", "platform", "--auth", "scram-sha-256"),
+            *("--pwfile", str(password), "--no-sync", "--encoding", "UTF8", "--locale", "C"),
+        )
+
+    @property
+    def _data(self) -> Path:
+        return self._directory / "data"
+
+    def __enter__(self) -> PostgresqlServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.thaw()
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def url(self, name: str = "postgres") -> str:
+        return f"postgresql+asyncpg://platform:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+    def make_database(self) -> str:
+        """An empty database; its URL."""
+        name = f"test_{next(self._names)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Runs a statement as an operator would; what it printed, bare."""
+        return self._run(
+            *("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "platform", "-d", database.rpartition("/")[2]),
+            *("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement),
+        ).strip()
+
+    def start(self) -> None:
+        """Returns when it accepts connections."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._directory}"),
+                    # The tests end processes, not machines: nothing needs to reach the disk.
+                    *("-c", f"max_connections={self._max_connections}", "-c", "fsync=off"),
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=self._user,
+                cwd=self._directory,
+            )
+        deadline = time.monotonic() + 30
+        while self._ask_readiness() != 0:
+            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert time.monotonic() < deadline, "the server accepts no connections"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """As an operator does: open connections are ended, what is committed stays."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """At once, without a word to anybody; the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def freeze(self) -> None:
+        """Every process stops where it is (SIGSTOP); the sockets stay open."""
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        postmaster.suspend()
+        self._frozen = [postmaster, *postmaster.children(recursive=True)]
+        for process in self._frozen[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def thaw(self) -> None:
+        for process in reversed(self._frozen):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+        self._frozen = []
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+
+    def _ask_readiness(self) -> int:
+        command = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False, cwd=self._directory).returncode
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self._programs / program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self._user,
+            group=self._user,
+            cwd=self._directory,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+        )
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done.stdout
