@@ -3,7 +3,8 @@
 On SQLite it runs in a thread of its own on the driver's own connection. Through the asynchronous driver every
 statement crosses to that driver's thread and back, and SQLAlchemy costs several times what SQLite does: measured
 600 µs of CPU for a transaction of eight statements, 250 µs with a synchronous engine, 60 µs here. On PostgreSQL the
-same function runs over the asynchronous driver. Failures are SQLAlchemy's on both.
+same function runs on a connection of its own as well (core/postgresql.py), for half the CPU and time that SQLAlchemy's
+engine takes. Failures are SQLAlchemy's on both.
 """
 
 from __future__ import annotations

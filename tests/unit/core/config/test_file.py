@@ -387,3 +387,8 @@ def test_the_example_is_the_models_own_and_valid() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_of_the_repository_is_valid(path: Path) -> None:
     read(path, {"OPENAI_API_KEY": "x"})
+
+
+def test_the_ledger_and_the_accounts_do_not_share_a_database() -> None:
+    with pytest.raises(ConfigError, match="must name another database than accounts_url"):
+        read(None, {"LLM_PLATFORM__STORES__ACCOUNTS_URL": "sqlite+aiosqlite:///x", "x": ""} | _SHARED)
