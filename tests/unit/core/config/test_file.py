@@ -94,6 +94,8 @@ class TestRefusals:
             ("cache:\n  ttl:", 2, "cache.ttl", "must be a whole number, not empty", ""),
             ("cache: 5", 1, "cache", "must be a section of keys, not a number", ""),
             ("cache:\n  ttl: 0", 2, "cache.ttl", "must be greater than 0", ""),
+            ("stores:\n  accounts_url: sqlite+aiosqlite:///x\n  ledger_url: sqlite+aiosqlite:///x", 3,
+             "stores.ledger_url", "must name another database than accounts_url", ""),
             ("auth:\n  mode: gatway", 2, "auth.mode", "must be one of gateway, client, hybrid",
              "did you mean gateway?"),
             ("security:\n  cors_origins:\n    - https://a\n    - 5", 4, "security.cors_origins[1]",
@@ -387,8 +389,3 @@ def test_the_example_is_the_models_own_and_valid() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_of_the_repository_is_valid(path: Path) -> None:
     read(path, {"OPENAI_API_KEY": "x"})
-
-
-def test_the_ledger_and_the_accounts_do_not_share_a_database() -> None:
-    with pytest.raises(ConfigError, match="must name another database than accounts_url"):
-        read(None, {"LLM_PLATFORM__STORES__ACCOUNTS_URL": "sqlite+aiosqlite:///x", "x": ""} | _SHARED)
