@@ -218,10 +218,18 @@ async def _migrate_patiently(engine: AsyncEngine, package: str) -> None:
 
 def _is_current(connection: Connection, package: str) -> bool:
     """Whether the schema is this release's or a later one's."""
-    if not inspect(connection).has_table("alembic_version"):
+    table = _version_table(connection, package)
+    if not inspect(connection).has_table(table):
         return False
-    current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    current = connection.execute(text(f"SELECT version_num FROM {table}")).scalar()  # noqa: S608 - a name of our own
     return current is not None and int(current) >= _newest_revision(package)
+
+
+def _version_table(connection: Connection, package: str) -> str:
+    """On a server several services may share one database; a SQLite file is one service's."""
+    if connection.dialect.name == "sqlite":
+        return "alembic_version"
+    return f"{package.split('.')[-2]}_version"
 
 
 def _newest_revision(package: str) -> int:
@@ -244,6 +252,7 @@ def _upgrade(connection: Connection, package: str) -> None:
     config.set_main_option("script_location", _script_location(package))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    config.attributes["version_table"] = _version_table(connection, package)
     command.upgrade(config, "head")
 
 
@@ -255,7 +264,13 @@ def _script_location(package: str) -> str:
 def migrate(context: EnvironmentContext | Any, metadata: MetaData) -> None:
     """The body of a migrations package's ``env.py``: runs inside the transaction that holds the lock."""
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=context.config.attributes["version_table"],
+        transactional_ddl=True,
+        render_as_batch=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -34,8 +34,9 @@ def server() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture
 def config(server: PostgresqlServer, tmp_path: Path) -> Config:
-    stores = Stores(ledger_url=server.make_database(), accounts_url=server.make_database())
-    return Config(service=Service(data_dir=tmp_path), stores=stores)
+    """The ledger and the accounts in one database."""
+    url = server.make_database()
+    return Config(service=Service(data_dir=tmp_path), stores=Stores(ledger_url=url, accounts_url=url))
 
 
 class Load:

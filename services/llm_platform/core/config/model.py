@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from llm_platform.core.config.values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin, RedisUrl
 
@@ -163,13 +163,6 @@ class Stores(_Section):
     )
     limits_connections: int = Field(16, ge=1, le=1000, description="The most connections of a process to that Redis.")
     bootstrap_file: Path | None = Field(None, description="Where the first admin password and key are written, once.")
-
-    @field_validator("ledger_url")
-    @classmethod
-    def _two_databases(cls, url: str | None, known: ValidationInfo) -> str | None:
-        if url is not None and url == known.data.get("accounts_url"):
-            raise ValueError("must name another database than accounts_url")
-        return url
 
 
 class Vault(_Section):

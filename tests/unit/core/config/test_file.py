@@ -94,8 +94,6 @@ class TestRefusals:
             ("cache:\n  ttl:", 2, "cache.ttl", "must be a whole number, not empty", ""),
             ("cache: 5", 1, "cache", "must be a section of keys, not a number", ""),
             ("cache:\n  ttl: 0", 2, "cache.ttl", "must be greater than 0", ""),
-            ("stores:\n  accounts_url: sqlite+aiosqlite:///x\n  ledger_url: sqlite+aiosqlite:///x", 3,
-             "stores.ledger_url", "must name another database than accounts_url", ""),
             ("auth:\n  mode: gatway", 2, "auth.mode", "must be one of gateway, client, hybrid",
              "did you mean gateway?"),
             ("security:\n  cors_origins:\n    - https://a\n    - 5", 4, "security.cors_origins[1]",
