@@ -32,7 +32,13 @@ def test_the_hot_path_compiles_for_postgresql() -> None:
 
 def test_what_only_postgresql_needs_is_not_loaded_for_sqlite() -> None:
     program = "import sys; import llm_platform.billing.app; print('sqlalchemy.dialects.postgresql' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout == "False\n"
 
 

@@ -79,5 +79,11 @@ def test_services_do_not_load_what_issues_certificates() -> None:
     program = (
         "import sys; import llm_platform.rpc.server, llm_platform.rpc.client; print('cryptography' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout == "False\n"
