@@ -80,7 +80,7 @@ class Platform:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     directory = tmp_path_factory.mktemp("platform")
     (directory / "config.yaml").write_text(json.dumps({"service": {"data_dir": str(directory / "data")}}))
-    platform = Platform(directory, LLM_GATEWAY_CONFIG=str(directory / "config.yaml"), VAULT_ADDR="http://x")
+    platform = Platform(directory, LLM_GATEWAY_CONFIG=str(directory / "config.yaml"), RUVECTOR_SERVICE_URL="http://x")
     yield platform
     platform.stop()
 
@@ -129,7 +129,9 @@ def test_no_key_and_a_wrong_key_are_refused(platform: Platform) -> None:
 
 
 def test_what_has_no_effect_is_in_the_log(platform: Platform) -> None:
-    assert any("VAULT_ADDR has no effect yet" in line["event"] for line in platform.log if line["level"] == "warning")
+    assert any(
+        "RUVECTOR_SERVICE_URL has no effect yet" in line["event"] for line in platform.log if line["level"] == "warning"
+    )
 
 
 def test_every_request_is_one_access_line_and_in_the_ledger(platform: Platform) -> None:

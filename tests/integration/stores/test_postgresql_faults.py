@@ -52,10 +52,14 @@ class Load:
         """Ends with every outcome delivered."""
         stop = asyncio.Event()
         tasks = [asyncio.create_task(self._call(stop)) for _ in range(callers)]
-        yield self
-        stop.set()
-        async with asyncio.timeout(3 * BOUND_SECONDS):
-            await asyncio.gather(*tasks)
+        try:
+            yield self
+            stop.set()
+            async with asyncio.timeout(3 * BOUND_SECONDS):
+                await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def goes_on(self) -> None:
         """Returns when 20 more calls are settled."""
