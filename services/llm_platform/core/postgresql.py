@@ -39,7 +39,9 @@ TRANSACTION_SECONDS = 2.0
 
 _OPTIONS = {"host", "port", "user", "password", "database"}
 _TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_BROKEN = (OSError, asyncpg.InternalClientError)
+"""The connection is in doubt. asyncpg names the second when a connection is lost while it answers."""
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, *_BROKEN)
 _NO_ANSWER = "57014"  # query_canceled: what the server says when it stops by itself what took too long
 _NOT_REACHED = "08001"
 _Errors = AsyncAdapt_asyncpg_dbapi
@@ -121,7 +123,7 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 def _end_connection(context: ExceptionContext) -> StatementError | None:
     error = context.original_exception
-    if not isinstance(error, OSError):  # a timeout is one
+    if not isinstance(error, _BROKEN):  # a timeout is an OSError
         return None
     if context.connection is not None:
         connection: Any = context.connection.connection
@@ -137,7 +139,7 @@ def _driver_error(error: Exception) -> Exception:
         state = _NO_ANSWER
     elif isinstance(error, asyncpg.DataError):  # refused before it was sent
         state = "22000"
-    elif isinstance(error, OSError | asyncpg.InterfaceError):
+    elif isinstance(error, (*_BROKEN, asyncpg.InterfaceError)):
         state = _NOT_REACHED
     else:
         state = str(getattr(error, "sqlstate", ""))
@@ -188,7 +190,7 @@ class ServerTransactions:
 
     async def _roll_back(self, connection: Any, error: BaseException) -> None:
         """A connection in doubt is closed, which rolls back as well."""
-        if isinstance(error, Exception) and not isinstance(error, OSError):
+        if isinstance(error, Exception) and not isinstance(error, _BROKEN):
             with suppress(*_FAILURES):
                 await connection.execute("ROLLBACK")
                 return

@@ -141,4 +141,6 @@ def _reserve(call: inference_pb2.Open, body: bytes) -> ledger_pb2.Reserve:
         max_output_tokens=call.max_output_tokens,
         default_output_tokens=route.default_output_tokens,
         entry=call.entry,
+        team_id=call.principal.team_id,
+        organization_id=call.principal.organization_id,
     )

@@ -67,6 +67,8 @@ class Attempt:
             key_id=call.principal.key_id,
             user_id=call.principal.user_id,
             request_id=call.request_id,
+            team_id=call.principal.team_id,
+            organization_id=call.principal.organization_id,
         )
 
     async def journal(self) -> None:

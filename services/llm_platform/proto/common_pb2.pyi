@@ -53,18 +53,32 @@ class Limits(_message.Message):
     def __init__(self, requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., concurrency: _Optional[int] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("key_id", "user_id", "role", "limits", "allowed_models")
+    __slots__ = ("key_id", "user_id", "role", "limits", "allowed_models", "team_id", "organization_id", "allowed_entries", "ip_ranges", "user_limits", "team_limits", "organization_limits")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_MODELS_FIELD_NUMBER: _ClassVar[int]
+    TEAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    IP_RANGES_FIELD_NUMBER: _ClassVar[int]
+    USER_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    TEAM_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_LIMITS_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     user_id: str
     role: str
     limits: Limits
     allowed_models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., role: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., allowed_models: _Optional[_Iterable[str]] = ...) -> None: ...
+    team_id: str
+    organization_id: str
+    allowed_entries: _containers.RepeatedScalarFieldContainer[str]
+    ip_ranges: _containers.RepeatedScalarFieldContainer[str]
+    user_limits: Limits
+    team_limits: Limits
+    organization_limits: Limits
+    def __init__(self, key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., role: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., allowed_models: _Optional[_Iterable[str]] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., allowed_entries: _Optional[_Iterable[str]] = ..., ip_ranges: _Optional[_Iterable[str]] = ..., user_limits: _Optional[_Union[Limits, _Mapping]] = ..., team_limits: _Optional[_Union[Limits, _Mapping]] = ..., organization_limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Empty(_message.Message):
     __slots__ = ()

@@ -1,0 +1,41 @@
+"""On whose behalf a method of a service runs.
+
+The certificate says which *service* calls (``rpc/caller.py``); the actor is the person or program behind it.
+The guard sets it for each RPC, services read it to see whose data it may be and to write it into audit logs.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Literal, NamedTuple
+
+OWNER, ADMIN, BILLING_VIEWER, DEVELOPER, READ_ONLY = ROLES = (
+    "owner",
+    "admin",
+    "billing_viewer",
+    "developer",
+    "read_only",
+)
+"""What a user may be in an organisation, most powerful first."""
+
+
+class Actor(NamedTuple):
+    """Who acts."""
+
+    id: str
+    """Of a user or service account; else the name of the service."""
+    name: str
+    """As people know it."""
+    kind: Literal["operator", "user", "service_account", "service"]
+    role: str
+    """Of ``ROLES``; empty for a service, whose rights are the catalogue's alone."""
+    organization_id: str
+    """Empty: every one."""
+    platform: bool
+    """Whether the organisation is the platform's own, whose owners and admins administer all of it."""
+
+
+OPERATOR = Actor("operator", "operator", "operator", OWNER, "", platform=True)
+"""Whoever holds the operator's certificate, and the process itself when everything runs in one."""
+
+actor: ContextVar[Actor] = ContextVar("actor", default=OPERATOR)
