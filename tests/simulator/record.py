@@ -32,6 +32,8 @@ class Call(msgspec.Struct):
     opened_at: float = 0.0
     ended_at: float | None = None
     """When it was received, and when the last of its reply was written: seconds of ``time.monotonic``."""
+    received_at: float = 0.0
+    """Seconds since 1970."""
 
 
 class Record:
@@ -43,7 +45,14 @@ class Record:
         self._file: IO[bytes] | None = path.open("ab", buffering=0) if path else None
 
     def open(self, attempt_id: str, model: str, stream: bool) -> Call:
-        call = Call(attempt_id, model, stream, repeated=attempt_id in self._by_attempt, opened_at=time.monotonic())
+        call = Call(
+            attempt_id,
+            model,
+            stream,
+            repeated=attempt_id in self._by_attempt,
+            opened_at=time.monotonic(),
+            received_at=time.time(),
+        )
         self.calls.append(call)
         self._by_attempt[attempt_id] = call
         self.note(call)

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tests.simulator.answer import Answer, answer_to
 from tests.simulator.behaviour import Behaviour, behaviour_of
+from tests.simulator.export import export
 from tests.simulator.record import Call, Record
 from tests.simulator.validation import RefusedError, validated
 
@@ -55,6 +56,7 @@ class Simulator:
                 web.post("/v1/chat/completions", self._complete),
                 web.get("/record", self._show_record),
                 web.delete("/record", self._clear_record),
+                web.get("/usage-export", self._show_export),
                 web.put("/behaviour/{model}", self._set_behaviour),
             ]
         )
@@ -71,6 +73,10 @@ class Simulator:
 
     async def _show_record(self, _request: web.Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(self.record.calls), content_type="application/json")
+
+    async def _show_export(self, request: web.Request) -> web.Response:
+        lines = export(self.record.calls, request.query.get("provider", ""))
+        return web.Response(body=b"".join(lines), content_type="application/jsonl")
 
     async def _clear_record(self, _request: web.Request) -> web.Response:
         self.record.clear()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import openai
 import pytest
 
 from tests.simulator import KEY, Simulator, running
+from tests.simulator.export import export
 from tests.simulator.record import read
 
 
@@ -51,6 +54,13 @@ async def test_the_sdk_reads_what_it_says_and_the_record_has_the_same_usage(
             answer.usage.completion_tokens,
         )
     assert list(read(tmp_path / "record.jsonl")) == simulator.record.calls
+    head, *lines = map(json.loads, export(read(tmp_path / "record.jsonl"), "openai", prices={"gpt-test": (1, 2)}))
+    assert (head["export"]["provider"], head["export"]["complete"]) == ("openai", True)
+    usage = answer.usage
+    assert [(line["attempt_id"], line["input_tokens"], line["output_tokens"]) for line in lines] == [
+        (name, usage.prompt_tokens, usage.completion_tokens) for name in ("rsv_1-1", "rsv_2-1")
+    ]
+    assert Decimal(lines[0]["cost"]) == Decimal(usage.prompt_tokens + 2 * usage.completion_tokens) / 10**12
 
 
 @pytest.mark.parametrize(
