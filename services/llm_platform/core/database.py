@@ -48,7 +48,8 @@ CONNECTIONS = 5
 WAIT_SECONDS = 0.5
 """How often a server that is down at boot is looked for."""
 
-SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
+# temp_store: statements of many rows note how to undo them, in a file unless told otherwise.
 
 log = get_logger("database")
 
