@@ -61,6 +61,9 @@ class Pricing:
             amount,
             0,
             now + self._hold_microseconds,
+            item.team_id,
+            item.organization_id,
+            now,
         )
         bounded = bool(item.max_output_tokens) or not output_tokens
         return Reserving(hold, bounded, price.revision)
@@ -91,6 +94,8 @@ class Pricing:
             outcome.result,
             min(outcome.status, 999),
             outcome.final,
+            outcome.team_id,
+            outcome.organization_id,
         )
 
     def _amount(self, outcome: ledger_pb2.Outcome, price: Price | None) -> int | None:

@@ -67,6 +67,9 @@ class EntryRow(NamedTuple):
     input_audio_tokens: int
     output_audio_tokens: int
     created_at: int
+    team_id: str
+    organization_id: str
+    reserved_at: int | None
 
 
 @dataclass(slots=True)
@@ -83,8 +86,12 @@ class Hold:
     settled: int
     """By its attempts so far."""
     expires_at: int
+    team_id: str = ""
+    organization_id: str = ""
+    reserved_at: int | None = None
+    """None: by the release before, which posts to no budget's window; the sweep does it (store.py)."""
 
-    def row(self) -> tuple[str, str, str, str, str, str, int, int, int]:
+    def row(self) -> tuple[str, str, str, str, str, str, int, int, int, str, str, int | None]:
         """In the order of the columns."""
         return (
             self.reservation_id,
@@ -96,7 +103,24 @@ class Hold:
             self.amount,
             self.settled,
             self.expires_at,
+            self.team_id,
+            self.organization_id,
+            self.reserved_at,
         )
+
+
+class Reserved(NamedTuple):
+    """What a reserve entry says."""
+
+    amount: int
+    user_id: str
+    team_id: str
+    organization_id: str
+    reserved_at: int | None
+
+    @classmethod
+    def of(cls, hold: Hold) -> Reserved:
+        return cls(hold.amount, hold.user_id, hold.team_id, hold.organization_id, hold.reserved_at)
 
 
 @dataclass(slots=True)
@@ -147,6 +171,8 @@ class Settling:
     result: str
     status: int
     final: bool
+    team_id: str = ""
+    organization_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +204,8 @@ class Posting:
     now: int
     balances: dict[str, Balance]
     holds: dict[str, Hold]
-    reserved: dict[str, int]
-    """Amounts of the reserve entries that exist, of the reservations in question."""
+    reserved: dict[str, Reserved]
+    """The reserve entries that exist, of the reservations in question."""
     settled: set[str]
     """Attempts in question that have a settle entry."""
     entries: list[EntryRow] = field(default_factory=list)
@@ -197,13 +223,13 @@ class Posting:
 
     def _reserve(self, operation: Reserving) -> int | PlatformError:
         hold = operation.hold
-        if (amount := self.reserved.get(hold.reservation_id)) is not None:
-            return amount
+        if (known := self.reserved.get(hold.reservation_id)) is not None:
+            return known.amount
         balance = self.balances[hold.key_id]
         if refusal := self._refusal(balance, operation):
             return refusal
         balance.reserve(hold.amount)
-        self.reserved[hold.reservation_id] = hold.amount
+        self.reserved[hold.reservation_id] = Reserved.of(hold)
         self.holds[hold.reservation_id] = self.opened[hold.reservation_id] = hold
         self._append("reserve", hold, hold.amount, "", operation.price_revision)
         return hold.amount
@@ -233,6 +259,7 @@ class Posting:
         if new:
             amount = self._uncertain_amount(operation, hold) if operation.amount is None else operation.amount
             key_id = hold.key_id if hold else operation.key_id
+            call = Reserved.of(hold) if hold else self._call(operation)
             self.settled.add(operation.attempt_id)
             self.balances[key_id].spend(amount)
             self.entries.append(
@@ -242,7 +269,7 @@ class Posting:
                     operation.reservation_id,
                     operation.request_id,
                     key_id,
-                    operation.user_id,
+                    call.user_id,
                     operation.provider,
                     operation.model,
                     amount,
@@ -252,6 +279,9 @@ class Posting:
                     operation.price_revision,
                     *operation.usage,
                     self.now,
+                    call.team_id,
+                    call.organization_id,
+                    call.reserved_at,
                 )
             )
             if hold:
@@ -260,9 +290,14 @@ class Posting:
             self._close(hold, "settled")
         return new
 
+    def _call(self, operation: Settling) -> Reserved:
+        """What was reserved for a call whose hold is gone; if nothing was, it counts from now."""
+        known = self.reserved.get(operation.reservation_id)
+        return known or Reserved(0, operation.user_id, operation.team_id, operation.organization_id, self.now)
+
     def _uncertain_amount(self, operation: Settling, hold: Hold | None) -> int:
         """The configured share of the reservation, less than which nobody knows; never more than is left of it."""
-        amount = hold.amount if hold else self.reserved.get(operation.reservation_id, 0)
+        amount = hold.amount if hold else self._call(operation).amount
         left = amount - (hold.settled if hold else 0)
         return max(0, min(round(amount * self.rules.uncertain_share), left))
 
@@ -284,6 +319,7 @@ class Posting:
 
     def _close(self, hold: Hold, reason: str) -> None:
         del self.holds[hold.reservation_id]
+        self.reserved[hold.reservation_id] = Reserved.of(hold)
         self.partly_settled.pop(hold.reservation_id, None)
         if self.opened.pop(hold.reservation_id, None) is None:
             self.closed.append(hold.reservation_id)
@@ -314,5 +350,8 @@ class Posting:
                 0,
                 0,
                 self.now,
+                hold.team_id,
+                hold.organization_id,
+                hold.reserved_at,
             )
         )

@@ -44,6 +44,10 @@ entries = Table(
     Column("input_audio_tokens", BigInteger, nullable=False),
     Column("output_audio_tokens", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("team_id", Text, nullable=False, server_default=text("''")),
+    Column("organization_id", Text, nullable=False, server_default=text("''")),
+    # When the call was reserved: the windows of budgets it belongs to. Null: written by the release before.
+    Column("reserved_at", BigInteger, nullable=True),
     UniqueConstraint("reference", "kind"),
     Index("ix_entries_request_id", "request_id"),
     # The migration makes it partial on PostgreSQL as well; to say so here would load that dialect everywhere.
@@ -75,6 +79,9 @@ reservations = Table(
     Column("amount", BigInteger, nullable=False),
     Column("settled", BigInteger, nullable=False),  # by attempts that were not the last
     Column("expires_at", BigInteger, nullable=False),
+    Column("team_id", Text, nullable=False, server_default=text("''")),
+    Column("organization_id", Text, nullable=False, server_default=text("''")),
+    Column("reserved_at", BigInteger, nullable=True),  # as in entries
     Index("ix_reservations_expires_at", "expires_at"),
 )
 
@@ -86,6 +93,61 @@ balances = Table(
     Column("spent", BigInteger, nullable=False),
     Column("reserved", BigInteger, nullable=False),
 )
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget_id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),  # key, user, team, organization
+    Column("scope_id", Text, nullable=False),
+    Column("organization_id", Text, nullable=False),  # only calls of it count; empty: any
+    Column("period", Text, nullable=False),  # total, daily, monthly
+    Column("enforcement", Text, nullable=False),  # hard: refuses; soft: notifies
+    Column("amount", BigInteger, nullable=False),
+    Column("time_zone", Text, nullable=False),  # IANA
+    Column("thresholds", Text, nullable=False),  # percentages, ascending, with commas
+    Column("counted_from", BigInteger, nullable=False),  # the beginning of its first window
+    Column("version", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    UniqueConstraint("scope_id", "scope", "period", "enforcement", "organization_id"),
+)
+"""The budgets beside the one of a key in total, whose amount is in ``balances`` (the release before enforces it too)
+and which is here as well when it has thresholds."""
+
+budget_windows = Table(
+    "budget_windows",
+    metadata,
+    Column("window_id", Text, primary_key=True),  # <budget_id>/<starts_at>
+    Column("budget_id", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),  # exclusive
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Index("ix_budget_windows_budget_id", "budget_id", "starts_at"),
+)
+"""What calls that were reserved within a window have spent and hold."""
+
+unposted = Table("unposted", metadata, Column("sequence", BigInteger, primary_key=True, autoincrement=False))
+"""Entries of the release before that are not in ``budget_windows`` yet; a trigger writes it."""
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("budget_id", Text, nullable=False),
+    Column("window_id", Text, nullable=False),
+    Column("threshold", Integer, nullable=False),
+    Column("body", Text, nullable=False),  # the JSON that is sent
+    Column("state", Text, nullable=False),  # pending, delivered, dead
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),  # of the last failure
+    UniqueConstraint("window_id", "threshold"),
+    Index("ix_notifications_state", "state", "due_at"),
+)
+"""The outbox of thresholds that were passed: one row for each window and threshold, ever."""
 
 probes = Table(
     "probes",

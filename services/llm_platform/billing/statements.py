@@ -17,7 +17,7 @@ from sqlalchemy import Select, Table, bindparam, delete, insert, literal_column,
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import BindParameter, ClauseElement, Delete
 
-from llm_platform.billing.posting import EntryRow
+from llm_platform.billing.posting import EntryRow, Reserved
 from llm_platform.billing.schema import balances, entries, probes, reservations
 from llm_platform.core.transactions import Transaction
 
@@ -139,9 +139,10 @@ class Statements:
         self.holds = ByIds(
             dialect, lambda ids: select(*reservations.columns).where(reservations.c.reservation_id.in_(ids))
         )
-        self.reserved_amounts = ByIds(
+        # reservation, then the fields of Reserved
+        self.reserve_entries = ByIds(
             dialect,
-            lambda ids: select(entries.c.reference, entries.c.amount).where(
+            lambda ids: select(entries.c.reference, *(entries.c[name] for name in Reserved._fields)).where(
                 entries.c.reference.in_(ids), entries.c.kind == literal_column("'reserve'")
             ),
         )

@@ -14,6 +14,7 @@ from llm_platform.billing.posting import (
     Hold,
     Operation,
     Posting,
+    Reserved,
     Reserving,
     Result,
     Rules,
@@ -65,7 +66,6 @@ class Store:
         settles = [operation for operation in operations if isinstance(operation, Settling)]
         ending = {operation.reservation_id for operation in operations if not isinstance(operation, Reserving)}
         reserving = {operation.hold.reservation_id for operation in reserves}
-        uncertain = {operation.reservation_id for operation in settles if operation.amount is None}
         attempts = {operation.attempt_id for operation in settles}
         keys = {operation.hold.key_id for operation in reserves} | {operation.key_id for operation in settles}
         holds = self._holds(transaction, ending)
@@ -75,12 +75,14 @@ class Store:
             # What was read before the locks were held may have changed.
             holds = self._holds(transaction, ending)
             locked |= self._lock_balances(transaction, sorted({hold.key_id for hold in holds.values()} - locked.keys()))
+        late = {operation.reservation_id for operation in settles} - holds.keys()
+        known = self._sql.reserve_entries(transaction, sorted(reserving | late))
         return Posting(
             self._rules,
             now,
             locked,
             holds,
-            reserved=dict(map(tuple, self._sql.reserved_amounts(transaction, sorted(reserving | uncertain)))),
+            reserved={reservation_id: Reserved(*row) for reservation_id, *row in known},
             settled={reference for (reference,) in self._sql.settled_attempts(transaction, sorted(attempts))},
         )
 
