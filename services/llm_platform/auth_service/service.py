@@ -17,7 +17,7 @@ from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.store import AccountStore, KeyRow
 from llm_platform.core import metrics
-from llm_platform.core.database import unavailable
+from llm_platform.core.database_failures import unavailable
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.proto import accounts_pb2, common_pb2
@@ -151,8 +151,8 @@ class AccountService:
         )  # fmt: skip
 
     async def check(self) -> None:
-        """The readiness check: the database answers. Raises UNAVAILABLE with the reason."""
-        await _answered(self._store.last_revocation())
+        """The readiness check: the database takes changes. Raises UNAVAILABLE with the reason."""
+        await _answered(self._store.check())
 
     async def _owner(self, id_or_name: str) -> accounts_pb2.User:
         if id_or_name:

@@ -42,6 +42,12 @@ class AccountStore:
         self._engine = engine
         self._reading = reading(engine)
 
+    async def check(self) -> None:
+        """Whether the tables are there and take changes: locks a row, which a read-only server refuses."""
+        query = select(revocation_counter.c.value).with_for_update(read=True, key_share=True)
+        async with self._engine.begin() as connection:
+            await connection.execute(query)
+
     async def keys_by_id(self, key_ids: Iterable[str]) -> dict[str, KeyRow]:
         """The keys that exist among these, in one query."""
         wanted = {key_id for key_id in key_ids if _storable(key_id)}

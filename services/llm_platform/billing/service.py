@@ -21,7 +21,7 @@ from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Resul
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.store import Committed, Store
 from llm_platform.core.batch import Batcher
-from llm_platform.core.database import is_transient, unavailable
+from llm_platform.core.database_failures import is_transient, unavailable
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
@@ -109,10 +109,9 @@ class DatabaseLedger:
         return await _available(self._reports.verify())
 
     async def check(self) -> None:
-        """The readiness check: after a failed commit, whether the database takes writes again."""
-        if self._failure is not None:
-            await _available(self._store.probe(self._now()))
-            self._failure = None
+        """The readiness check: whether the database takes writes. Raises UNAVAILABLE with the reason."""
+        await _available(self._store.probe(self._now()))
+        self._failure = None
 
     async def sweep(self) -> int:
         """Releases reservations whose time has passed; answers how many."""

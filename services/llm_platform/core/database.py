@@ -11,15 +11,16 @@ SQLite (aiosqlite) and PostgreSQL (asyncpg) behave alike behind one engine:
 
 Migrations are Alembic scripts with four-digit revision numbers, and only ever widen the schema: the
 release before must run on it (a rollback keeps the database). So a database *ahead* of this release is
-accepted as it is.
+accepted as it is. On a server several services may share one database, each with a table of its own for the
+revision; a SQLite file is one service's, and says whose (``application_id`` in its header).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import sys
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -28,11 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from llm_platform.core.errors import CannotStartError, Code, PlatformError
+from llm_platform.core.database_failures import is_transient, is_unreachable, reason
+from llm_platform.core.errors import CannotStartError
 from llm_platform.core.logging import get_logger
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "te
 log = get_logger("database")
 
 _READING = "llm_reading"
+_NOBODY = 0
+"""The mark of a new file, and of one that no release has migrated since files are marked."""
 _MIGRATION_LOCK = 0x6C6C6D_67  # PostgreSQL advisory lock, any number of our own ("llmg")
 
 
@@ -113,13 +116,14 @@ def _engine(url: URL, connections: int = 1, statement_seconds: float | None = No
             return postgresql.make_engine(url, connections, statement_seconds or postgresql.STATEMENT_SECONDS)
         except ValueError as error:
             raise UnusableDatabaseError(f"A database's URL is wrong: {error}.") from None
-    if url.database and url.database != ":memory:":
-        try:
-            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnusableDatabaseError(
-                f"The folder of the database {url.database} cannot be made: {error.strerror}."
-            ) from error
+    if url.database in (None, "", ":memory:"):
+        raise UnusableDatabaseError(f"A SQLite database's URL names a file: {DRIVERS[0]}:////FOLDER/FILE.")
+    try:
+        Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableDatabaseError(
+            f"The folder of the database {url.database} cannot be made: {error.strerror}."
+        ) from error
     # No isolation level: the driver begins nothing by itself, transactions begin in _begin.
     engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine.sync_engine, "connect", _prepare)
@@ -174,10 +178,10 @@ async def _reached(engine: AsyncEngine, package: str) -> bool:
             async with reading(engine).connect() as connection:
                 return await connection.run_sync(_is_current, package)
         except SQLAlchemyError as error:
-            if not _is_unreachable(error):
+            if not is_unreachable(error):
                 return False  # the migration says what is wrong
             if not waiting:
-                log.warning("the database cannot be reached, waiting for it", reason=_reason(error))
+                log.warning("the database cannot be reached, waiting for it", reason=reason(error))
             waiting = True
             await asyncio.sleep(WAIT_SECONDS)
 
@@ -206,31 +210,49 @@ async def _migrate_patiently(engine: AsyncEngine, package: str) -> None:
         except UnusableDatabaseError:
             raise
         except Exception as error:
-            again = is_transient(error) and not _is_unreachable(error)
+            again = is_transient(error) and not is_unreachable(error)
             if again and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.1)
                 continue
             raise UnusableDatabaseError(
-                f"The database {name} could not be opened or migrated: {_reason(error, detail=str(error))}."
+                f"The database {name} could not be opened or migrated: {reason(error, detail=str(error))}."
             ) from error
         else:
             return
 
 
 def _is_current(connection: Connection, package: str) -> bool:
-    """Whether the schema is this release's or a later one's."""
+    """Whether the schema is this release's or a later one's. Raises UnusableDatabaseError: it is another service's."""
+    if connection.dialect.name == "sqlite" and _owner(connection) not in (_NOBODY, _file_mark(package)):
+        raise UnusableDatabaseError(
+            f"The database file {connection.engine.url.database} belongs to another service: "
+            "give each service a file of its own."
+        )
     table = _version_table(connection, package)
     if not inspect(connection).has_table(table):
         return False
     current = connection.execute(text(f"SELECT version_num FROM {table}")).scalar()  # noqa: S608 - a name of our own
+    if current is not None and not str(current).isdecimal():
+        raise UnusableDatabaseError(f"The table {table} names a revision that no release of this platform made.")
     return current is not None and int(current) >= _newest_revision(package)
 
 
+def _owner(connection: Connection) -> int:
+    return int(connection.execute(text("PRAGMA application_id")).scalar_one())
+
+
+def _file_mark(package: str) -> int:
+    """https://www.sqlite.org/pragma.html#pragma_application_id: a signed number of 32 bits."""
+    return zlib.crc32(f"llm-platform {_service(package)}".encode()) >> 1
+
+
 def _version_table(connection: Connection, package: str) -> str:
-    """On a server several services may share one database; a SQLite file is one service's."""
-    if connection.dialect.name == "sqlite":
-        return "alembic_version"
-    return f"{package.split('.')[-2]}_version"
+    """SQLite's is Alembic's default, which the first releases chose."""
+    return "alembic_version" if connection.dialect.name == "sqlite" else f"{_service(package)}_version"
+
+
+def _service(package: str) -> str:
+    return package.split(".")[-2]
 
 
 def _newest_revision(package: str) -> int:
@@ -255,6 +277,8 @@ def _upgrade(connection: Connection, package: str) -> None:
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(connection, package)
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        connection.execute(text(f"PRAGMA application_id = {_file_mark(package)}"))
 
 
 def _script_location(package: str) -> str:
@@ -274,86 +298,3 @@ def migrate(context: EnvironmentContext | Any, metadata: MetaData) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
-
-
-# Failures
-
-
-_SQLITE_REASONS: dict[int, str] = {
-    sqlite3.SQLITE_BUSY: "it is locked by another process",
-    sqlite3.SQLITE_LOCKED: "it is locked by another process",
-    sqlite3.SQLITE_READONLY: "it is read-only; look at the owner and mode of its file, folder and file system",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk failed",
-    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened; look at the owner and mode of its folder",
-    sqlite3.SQLITE_CORRUPT: "its file is damaged; restore it from a backup",
-    sqlite3.SQLITE_NOTADB: "its file is not a database",
-}
-_POSTGRESQL_REASONS = {
-    "08": "it cannot be reached",
-    "25006": "it is read-only",
-    "28": "it refuses the user or the password",
-    "3D000": "there is no database of that name",
-    "40001": "a transaction met another one",
-    "40P01": "a transaction met another one",
-    "53100": "the disk is full",
-    "53300": "it has too many connections",
-    "55P03": "it is locked by another process",
-    "57014": "it did not answer in time",
-    "57P": "it is stopping or starting",
-}
-"""By SQLSTATE or the beginning of it."""
-_TRANSIENT_SQLITE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_MET_ANOTHER = ("40001", "40P01", "55P03")
-_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
-_UNREACHABLE = (*_CONNECTION_LOST, "53300", "57014")
-
-
-def _codes(error: BaseException) -> tuple[int, str]:
-    """SQLite's primary result code (0: none) and the SQLSTATE (empty: none) of a failure."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(original, sqlite3.Error):
-        return getattr(original, "sqlite_errorcode", 0) & 0xFF, ""
-    return 0, str(getattr(original, "sqlstate", None) or "")
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction, run again from its beginning, may succeed: a lock, a deadlock, a lost connection.
-
-    After a lost connection nobody knows whether it was committed: only what may be done twice may be run again.
-    """
-    code, state = _codes(error)
-    return code in _TRANSIENT_SQLITE or state.startswith((*_MET_ANOTHER, *_CONNECTION_LOST))
-
-
-def _is_unreachable(error: BaseException) -> bool:
-    return _codes(error)[1].startswith(_UNREACHABLE)
-
-
-def unavailable(error: SQLAlchemyError, what: str) -> PlatformError:
-    """What a caller is told when the database fails: ``what`` names it, e.g. "The ledger's database"."""
-    return PlatformError(Code.UNAVAILABLE, f"{what} cannot be used: {_reason(error)}.", retry_after=1)
-
-
-def _reason(error: BaseException, detail: str | None = None) -> str:
-    code, state = _codes(error)
-    known = _SQLITE_REASONS.get(code) or next(
-        (reason for begin, reason in _POSTGRESQL_REASONS.items() if state.startswith(begin)), None
-    )
-    if known:
-        return known
-    if isinstance(error, PoolTimeoutError):
-        return "all connections are in use"
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return "the connection broke"
-    # The driver's own words may quote values: a caller is only told the kind of failure, an operator all.
-    return detail or type(error.orig if isinstance(error, DBAPIError) else error).__name__
-
-
-async def check(engine: AsyncEngine) -> None:
-    """The readiness check: takes the write lock for a moment. Raises PlatformError with the reason."""
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise unavailable(error, "The database") from error

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -54,35 +53,12 @@ async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None 
         finally:
             await served.aclose()
         return
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or path in (None, "", ":memory:"):
-        yield _EngineTransactions(engine)
-        return
-    transactions = _FileTransactions(str(path), BUSY_TIMEOUT_MS if busy_timeout_ms is None else busy_timeout_ms)
+    timeout = BUSY_TIMEOUT_MS if busy_timeout_ms is None else busy_timeout_ms
+    transactions = _FileTransactions(str(engine.url.database), timeout)
     try:
         yield transactions
     finally:
         await transactions.aclose()
-
-
-class _EngineTransactions:
-    """Over SQLAlchemy's asynchronous engine."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(lambda each: work(_EngineTransaction(each), *arguments))
-
-
-class _EngineTransaction:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        result = self._connection.exec_driver_sql(statement, tuple(values))
-        return result.all() if result.returns_rows else ()
 
 
 class _FileTransactions:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sqlite3
+from contextlib import closing
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from sqlalchemy import text
@@ -14,45 +13,14 @@ from sqlalchemy.exc import OperationalError
 
 from llm_platform.core.database import (
     UnusableDatabaseError,
-    check,
-    is_transient,
     migrate_apart,
     open_database,
     reading,
     sqlite_url,
-    unavailable,
 )
-from llm_platform.core.errors import Code, PlatformError
-
-_names = itertools.count()
-
-
-class Migrations:
-    """A migrations package of its own for one test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.parent = f"migrations_of_a_test_{next(_names)}"
-        self.package = f"{self.parent}.migrations"
-        self._folder = folder / self.parent / "migrations"
-        (self._folder / "versions").mkdir(parents=True)
-        (folder / self.parent / "__init__.py").touch()
-        (self._folder / "env.py").write_text(
-            dedent(
-                """
-                from alembic import context
-                from sqlalchemy import MetaData
-                from llm_platform.core.database import migrate
-                migrate(context, MetaData())
-                """
-            )
-        )
-
-    def add(self, revision: str, *statements: str, after: str | None = None) -> None:
-        body = "\n".join(f"    op.execute({statement!r})" for statement in statements)
-        (self._folder / "versions" / f"{revision}.py").write_text(
-            f"from alembic import op\nrevision = {revision!r}\ndown_revision = {after!r}\n"
-            f"def upgrade():\n    pass\n{body}\n"
-        )
+from llm_platform.core.database_failures import is_transient, unavailable
+from llm_platform.core.errors import Code
+from tests.unit.core.migrations import Migrations
 
 
 @pytest.fixture
@@ -124,14 +92,47 @@ async def test_migrations_in_a_process_of_their_own(url: str, migrations: Migrat
 
 
 @pytest.mark.case(31)
-async def test_the_release_before_runs_on_the_newer_schema(url: str, migrations: Migrations, tmp_path: Path) -> None:
-    newer = Migrations(tmp_path)
-    newer.add("0001", "CREATE TABLE things (name TEXT PRIMARY KEY)")
-    newer.add("0002", "ALTER TABLE things ADD COLUMN size INTEGER", after="0001")
-    async with open_database(url, newer.package):
+async def test_the_release_before_runs_on_the_newer_schema(url: str, migrations: Migrations) -> None:
+    newer = migrations.add("0002", "ALTER TABLE things ADD COLUMN size INTEGER", after="0001")
+    async with open_database(url, migrations.package):
         pass
+    newer.unlink()
     async with open_database(url, migrations.package) as engine, engine.begin() as connection:
         await connection.execute(text("INSERT INTO things (name) VALUES ('a')"))
+
+
+async def test_a_file_is_one_services(url: str, migrations: Migrations, tmp_path: Path) -> None:
+    """Else each would take the other's revision for its own, and find no tables."""
+    other = Migrations(tmp_path)
+    other.add("0001", "CREATE TABLE others (name TEXT PRIMARY KEY)")
+    async with open_database(url, migrations.package):
+        pass
+    for opening in (open_database(url, other.package).__aenter__, lambda: migrate_apart(url, other.package)):
+        with pytest.raises(UnusableDatabaseError, match=r"things\.sqlite belongs to another service"):
+            await opening()
+    async with open_database(url, migrations.package):
+        pass
+
+
+async def test_a_file_of_the_first_releases_is_marked_at_its_next_migration(url: str, migrations: Migrations) -> None:
+    def marked() -> bool:
+        with closing(sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))) as connection:
+            return connection.execute("PRAGMA application_id").fetchone() != (0,)
+
+    async with open_database(url, migrations.package) as engine, engine.begin() as connection:
+        await connection.execute(text("PRAGMA application_id = 0"))
+    async with open_database(url, migrations.package):
+        assert not marked()
+    migrations.add("0002", "ALTER TABLE things ADD COLUMN size INTEGER", after="0001")
+    async with open_database(url, migrations.package):
+        assert marked()
+
+
+async def test_a_revision_of_somebody_else_is_named(url: str, migrations: Migrations) -> None:
+    async with open_database(url, migrations.package) as engine, engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'ae1027a6acf'"))
+    with pytest.raises(UnusableDatabaseError, match="no release of this platform"):
+        await migrate_apart(url, migrations.package)
 
 
 async def test_a_file_that_is_no_database_is_named(url: str, migrations: Migrations, tmp_path: Path) -> None:
@@ -156,6 +157,8 @@ async def test_a_folder_that_cannot_be_made_is_named(migrations: Migrations, tmp
         ("postgresql://u:hunter2@db/x", "not postgresql://"),
         ("u:hunter2@db", "unreadable"),
         ("postgresql+asyncpg://u:hunter2@db:port/x", "unreadable"),
+        ("sqlite+aiosqlite:///:memory:", "names a file"),
+        ("sqlite+aiosqlite://", "names a file"),
     ],
 )
 async def test_a_url_of_no_known_database_is_refused_without_its_password(
@@ -202,6 +205,5 @@ async def test_a_locked_database_is_transient_and_unavailable(
             error = unavailable(caught.value, "The ledger's database")
             assert error.code is Code.UNAVAILABLE
             assert error.message == "The ledger's database cannot be used: it is locked by another process."
-            with pytest.raises(PlatformError):
-                await check(two)
-        await check(two)
+        async with two.begin():
+            pass

@@ -1,4 +1,4 @@
-"""core/transactions.py: the same function on SQLite's own connection, and over SQLAlchemy's."""
+"""core/transactions.py on SQLite's own connection; billing's contract tests run it on PostgreSQL's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from llm_platform.core.database import is_transient, sqlite_url
-from llm_platform.core.transactions import Transaction, _EngineTransactions, open_transactions
+from llm_platform.core.database import sqlite_url
+from llm_platform.core.database_failures import is_transient
+from llm_platform.core.transactions import Transaction, open_transactions
 
 
 @pytest.fixture
@@ -45,11 +46,6 @@ async def test_a_transaction_of_one_function_is_committed_whole_or_not_at_all(en
             await one.run(increment, -5)
         results = await asyncio.gather(*(each.run(increment, 1) for each in (one, two) for _ in range(20)))
         assert sorted(results) == list(range(1, 41))
-
-
-async def test_the_same_function_runs_over_an_engine(engine: AsyncEngine) -> None:
-    transactions = _EngineTransactions(engine)
-    assert [await transactions.run(increment, 1) for _ in range(3)] == [1, 2, 3]
 
 
 async def test_failures_are_sqlalchemys_and_the_next_transaction_starts_afresh(engine: AsyncEngine, path: Path) -> None:
