@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -73,17 +71,3 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path: Path, authority: pki
     tls.key.unlink()
     with pytest.raises(FileNotFoundError):
         expiry(tls)
-
-
-def test_services_do_not_load_what_issues_certificates() -> None:
-    program = (
-        "import sys; import llm_platform.rpc.server, llm_platform.rpc.client; print('cryptography' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )
-    assert done.stdout == "False\n"

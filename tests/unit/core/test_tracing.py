@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,14 +33,9 @@ def traced(tmp_path: Path) -> Iterator[Callable[..., list[dict[str, Any]]]]:
     tracing.shutdown()
 
 
-def test_without_telemetry_nothing_is_sampled_and_no_sdk_is_imported() -> None:
+def test_without_telemetry_nothing_is_sampled() -> None:
     assert tracing.entry("x", PARENT) is tracing.UNSAMPLED
     assert tracing.span("x", PARENT) is tracing.UNSAMPLED
-    check = "import sys, llm_platform.core.lifecycle; sys.exit('opentelemetry' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", check], check=False, env={"PYTHONPATH": ":".join(sys.path)}).returncode
-        == 0
-    )
 
 
 def test_hops_are_one_trace(traced: Callable[..., list[dict[str, Any]]]) -> None:
