@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+PATIENCE_SECONDS = 40
+"""What takes longer hangs: the platform's own limits in time are all shorter."""
+
 
 @dataclass
 class Load:
@@ -19,13 +22,14 @@ class Load:
     key: str
     model: str
     in_flight: int = 0
+    streams_in_flight: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     unclear: list[str] = field(default_factory=list)
     _stopping: bool = False
 
     async def run(self, workers: int) -> None:
         """Returns when told to ``stop`` and the last request has ended."""
-        timeout = aiohttp.ClientTimeout(total=60)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
             for number in range(workers):
                 group.create_task(self._work(session, stream=number % 2 == 0))
@@ -36,13 +40,18 @@ class Load:
     async def _work(self, session: aiohttp.ClientSession, *, stream: bool) -> None:
         while not self._stopping:
             self.in_flight += 1
+            self.streams_in_flight += stream
             try:
                 outcome = await self._request(session, stream=stream)
+            except TimeoutError:
+                self.unclear.append(f"no end within {PATIENCE_SECONDS} s")
+                outcome = "unclear"
             except aiohttp.ClientError as error:
                 # The entry itself was killed: the client's library says so.
                 outcome = f"connection: {type(error).__name__}"
             finally:
                 self.in_flight -= 1
+                self.streams_in_flight -= stream
             self.outcomes[outcome] += 1
             if not outcome.startswith("answered"):
                 await asyncio.sleep(0.05)

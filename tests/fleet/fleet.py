@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import yaml
 
 from llm_platform.core import catalog, pki
 from tests.fleet.process import ROOT, ServiceProcess
+from tests.servers.ports import free_port
 
 TRUST_DOMAIN = "test.llm-platform.internal"
 
@@ -84,6 +84,9 @@ class Fleet:
 
     def __getitem__(self, replica: str) -> ServiceProcess:
         return self.processes[replica]
+
+    def replicas(self, service: str) -> list[ServiceProcess]:
+        return [process for process in self.processes.values() if process.service == service]
 
     def url(self, replica: str) -> str:
         return f"http://127.0.0.1:{self._ports[replica, 'http']}"
@@ -160,17 +163,3 @@ class Fleet:
         path = self.directory / f"{name}.yaml"
         path.write_text(yaml.safe_dump(dict(configuration)))
         return path
-
-
-def free_port(held: list[socket.socket]) -> int:
-    """A port that stays bound in ``held`` until all are chosen. Below the range of outgoing connections: one of
-    those would take it while its service is down."""
-    while True:
-        holder = socket.socket()
-        try:
-            holder.bind(("127.0.0.1", random.randrange(21_000, 32_000)))  # noqa: S311 - no secret
-        except OSError:
-            holder.close()
-            continue
-        held.append(holder)
-        return int(holder.getsockname()[1])

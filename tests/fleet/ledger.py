@@ -11,6 +11,8 @@ from llm_platform.proto import ledger_pb2
 from llm_platform.rpc.client import Peers
 from tests.fleet.fleet import Fleet
 
+PAGE = 5_000
+
 
 @asynccontextmanager
 async def ledger_of(fleet: Fleet) -> AsyncIterator[Ledger]:
@@ -18,11 +20,15 @@ async def ledger_of(fleet: Fleet) -> AsyncIterator[Ledger]:
         yield peers.remote(LEDGER)
 
 
-async def settled_entries(ledger: Ledger) -> list[ledger_pb2.Entry]:
-    """Every settle entry, page by page."""
+async def all_entries(ledger: Ledger, kind: str = "") -> list[ledger_pb2.Entry]:
+    """Every entry, page by page, in the order they were written; ``kind``: only these."""
     found: list[ledger_pb2.Entry] = []
     after = 0
-    while page := (await ledger.entries(ledger_pb2.EntriesQuery(after=after))).items:
-        found += [entry for entry in page if entry.kind == "settle"]
+    while page := (await ledger.entries(ledger_pb2.EntriesQuery(after=after, kind=kind, limit=PAGE))).items:
+        found += page
         after = page[-1].sequence
     return found
+
+
+async def settled_entries(ledger: Ledger) -> list[ledger_pb2.Entry]:
+    return await all_entries(ledger, "settle")

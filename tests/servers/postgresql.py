@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import psutil
+
+from tests.servers.ports import free_port
 
 PASSWORD = "hunter2-of-the-tests"
 
@@ -36,24 +37,22 @@ def _programs() -> Path:
     return found
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 class PostgresqlServer:
-    """Use it as a context manager; ``stop``, ``crash``, ``freeze`` and what undoes them are the faults."""
+    """Use it as a context manager; ``stop``, ``crash``, ``kill``, ``freeze`` and what undoes them are the faults.
 
-    def __init__(self, *, max_connections: int = 60) -> None:
+    ``options`` are further settings of the server, as ``NAME=VALUE``.
+    """
+
+    def __init__(self, *options: str, max_connections: int = 60) -> None:
         self._programs = _programs()
-        self._max_connections = max_connections
+        # The tests end processes, not machines: nothing needs to reach the disk.
+        self._options = (f"max_connections={max_connections}", "fsync=off", *options)
         self._directory = Path(tempfile.mkdtemp(prefix="llm-postgresql-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[psutil.Process] = []
         self._names = count(1)
-        self.port = _free_port()
+        self.port = free_port()
         if self._user:
             shutil.chown(self._directory, self._user, self._user)
         password = self._directory / "password"
@@ -100,8 +99,7 @@ class PostgresqlServer:
                 [
                     *(str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._directory}"),
-                    # The tests end processes, not machines: nothing needs to reach the disk.
-                    *("-c", f"max_connections={self._max_connections}", "-c", "fsync=off"),
+                    *(part for option in self._options for part in ("-c", option)),
                 ],
                 stdout=log,
                 stderr=log,
@@ -122,6 +120,17 @@ class PostgresqlServer:
     def crash(self) -> None:
         """At once, without a word to anybody; the next start recovers."""
         self._end(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """``kill -9`` of every process at once, as when its container is killed; the next start recovers."""
+        assert self._process is not None
+        self.freeze()  # so that none of them notices that another one died
+        for process in self._frozen:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait(20)
+        psutil.wait_procs(self._frozen[1:], timeout=20)  # while one lives, the next start is refused
+        self._frozen = []
 
     def freeze(self) -> None:
         """Every process stops where it is (SIGSTOP); the sockets stay open."""

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests.servers.ports import free_port
+
 
 def redis_server() -> str:
     """The program; installed when it is missing (as root)."""
@@ -34,9 +36,7 @@ class RedisServer:
     """
 
     def __init__(self, *options: str, tls: Path | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._tls = tls
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,7 +79,11 @@ class RedisServer:
                 time.sleep(0.02)
 
     def stop(self) -> None:
-        """Ends it at once, frozen or not."""
+        """Ends it, frozen or not. It has nothing to keep, so there is no gentler way."""
+        self.kill()
+
+    def kill(self) -> None:
+        """``kill -9``."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
