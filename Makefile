@@ -71,8 +71,8 @@ unit-image: ## Unit tests on the image's own Python and packages (needs root and
 	@.state/controller/bin/ansible-playbook -i deploy/inventory/dev.ini deploy/images/test.yml
 
 .PHONY: chaos
-chaos: setup ## kill -9 under load; every provider call must have exactly one ledger entry (KILLS=n a service)
-	@$(BIN)/pytest tests/chaos
+chaos: setup ## kill -9 of services and stores under load, then the ledger against the provider's record (KILLS=60 SEED=n)
+	@$(BIN)/pytest -s tests/chaos
 
 .PHONY: test
 test: lint types unit integration chaos deploy-test unit-image ## All of the above: what CI runs
