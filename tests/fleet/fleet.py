@@ -40,6 +40,7 @@ class Fleet:
         """``python`` runs the services."""
         self.directory = directory
         self.python = python
+        self.root = ROOT
         self.settings = dict(settings or {})
         self.catalog = catalog.load()
         self.services = list(services or self.catalog.services)
@@ -106,11 +107,17 @@ class Fleet:
             text=True,
             timeout=60,
             check=False,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "services")},
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root / "services")},
         )
         assert done.returncode == 0, f"{' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
+
+    def of_release(self, root: Path) -> None:
+        """What is started from now on, and the command line, are those of the checkout ``root``."""
+        self.root = root
+        for process in self.processes.values():
+            process.root = root
 
     def create_key(self, name: str = "test", *options: str) -> str:
         """A new API key of the first admin."""

@@ -14,9 +14,13 @@ ROOT = Path(__file__).parents[2]
 
 
 class ServiceProcess:
-    """``llm-gateway run SERVICE`` with its log in a file. Ended by pid, never by name."""
+    """``llm-gateway run SERVICE`` with its log in a file. Ended by pid, never by name.
+
+    ``root`` is the checkout it runs.
+    """
 
     def __init__(self, service: str, replica: str, config: Path, http_port: int, directory: Path, python: str) -> None:
+        self.root = ROOT
         self.service = service
         self.replica = replica
         self.config = config
@@ -35,14 +39,14 @@ class ServiceProcess:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "services"), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(self.root / "services"), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.python, "-m", "llm_platform", "run", self.service, "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=environment,
-                cwd=ROOT,
+                cwd=self.root,
             )
 
     def signal(self, number: signal.Signals) -> None:
