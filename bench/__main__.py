@@ -22,11 +22,19 @@ from bench import measure, report
 from bench.contestant import ROOT, Contestant, free_port
 from bench.peers.litellm import LiteLlm
 from bench.peers.nginx import Nginx
-from bench.peers.platform import Standalone, ThreeHops
+from bench.peers.platform import Standalone, StandaloneWithStores, ThreeHops, ThreeHopsWithStores
 from bench.peers.portkey import Portkey
 from bench.python import interpreter
 
-CONTESTANTS: tuple[type[Contestant], ...] = (Standalone, ThreeHops, LiteLlm, Portkey, Nginx)
+CONTESTANTS: tuple[type[Contestant], ...] = (
+    Standalone,
+    StandaloneWithStores,
+    ThreeHops,
+    ThreeHopsWithStores,
+    LiteLlm,
+    Portkey,
+    Nginx,
+)
 CONNECTIONS = (1, 16, 64)
 SLOW = {"LiteLLM"}
 """Given fewer streams a round: at its speed the others' number would take minutes."""
@@ -120,6 +128,9 @@ def written(results: dict[str, dict[str, list[measure.Sample]]], idle: dict[str,
         "traces sampled at 1 %.\n",
         report.table(results),
         report.ratios(results),
+        report.stores(
+            results, [(Standalone.name, StandaloneWithStores.name), (ThreeHops.name, ThreeHopsWithStores.name)]
+        ),
     ]
     three_hops = results.get("JSON c=64", {}).get(ThreeHops.name)
     if three_hops:

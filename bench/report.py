@@ -67,6 +67,25 @@ def ratios(results: Results) -> str:
     return "\n".join([*lines, ""])
 
 
+def stores(results: Results, pairs: Sequence[tuple[str, str]]) -> str:
+    """What PostgreSQL and Redis cost: ``pairs`` are the names with the embedded stores and with those."""
+    lines = ["## PostgreSQL and Redis in the path, against the embedded stores, the median over rounds", ""]
+    lines += ["| load | ours | req/s | CPU | p50 added ms | p99 added ms |", "|---|---|---:|---:|---:|---:|"]
+    for load, contestants in results.items():
+        for embedded, served in pairs:
+            if embedded not in contestants or served not in contestants:
+                continue
+            rounds = list(zip(contestants[embedded], contestants[served], strict=True))
+            lines.append(
+                f"| {load} | {embedded} "
+                f"| {statistics.median(b.requests_per_second / (a.requests_per_second or 1) for a, b in rounds):.2f}x "
+                f"| {statistics.median(b.cpu / (a.cpu or 1) for a, b in rounds):.2f}x "
+                f"| {statistics.median(b.p50 - a.p50 for a, b in rounds):+.1f} "
+                f"| {statistics.median(b.p99 - a.p99 for a, b in rounds):+.1f} |"
+            )
+    return "\n".join([*lines, ""])
+
+
 def stages(samples: Sequence[Sample]) -> str:
     """CPU per stage of the three-hop path against the budget, buffered, 64 connections."""
     spent: dict[str, list[float]] = {}
@@ -96,7 +115,9 @@ def plot(results: Results, path: Path) -> None:
 
     loads = list(results)
     names = list(dict.fromkeys(name for contestants in results.values() for name in contestants))
-    colours = dict(zip(names, ("#2f6fde", "#7fb0ff", "#d9734e", "#5a9b6b", "#9a9a9a"), strict=False))
+    colours = dict(
+        zip(names, ("#2f6fde", "#1d3f80", "#7fb0ff", "#4a78b8", "#d9734e", "#5a9b6b", "#9a9a9a"), strict=False)
+    )
     figure, axes = plt.subplots(1, 2, figsize=(13, 5.2), constrained_layout=True)
     panels: list[tuple[str, Callable[[Sample], float]]] = [
         ("requests per second (log)", lambda sample: sample.requests_per_second),

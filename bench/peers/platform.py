@@ -1,4 +1,4 @@
-"""This project: in one process, and over three hops with mTLS."""
+"""This project, in one process and over three hops with mTLS; each with the embedded stores or PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import yaml
 
 from bench.contestant import ROOT, Contestant
 from bench.python import environment
-from tests.fleet import Fleet
+from tests.fleet import Fleet, ProductionStores
 
 MODEL = "gpt-4o-mini"
+WITH_STORES = ", PostgreSQL and Redis"
+"""What the name ends with."""
 
 
 class _Platform(Contestant):
@@ -35,12 +37,14 @@ class _Platform(Contestant):
             "providers": {"openai": provider, "echo": {"type": "echo", "models": ["echo"]}},
             "telemetry": {"enabled": True, "endpoint": collector, "sample_ratio": 0.01},
             "traffic": {"max_concurrent_requests": 1000, "requests_per_minute": 10_000_000},
+            "stores": self.stores.settings if self.stores else {},
         }
 
     def headers(self) -> dict[str, str]:
         return {**super().headers(), "authorization": f"Bearer {self.key}"}
 
     key = ""
+    stores: ProductionStores | None = None
 
 
 class Standalone(_Platform):
@@ -81,6 +85,33 @@ class ThreeHops(_Platform):
 
     def processes(self) -> dict[str, int]:
         return {one.service: one.pid for one in self.fleet.processes.values()}
+
+
+class _WithStores(_Platform):
+    """With servers of its own, whose processor time is counted in."""
+
+    def start(self) -> None:
+        # As durable as the distribution makes it, and as the embedded stores are.
+        self.stores = ProductionStores("fsync=on")
+        self.stores.__enter__()
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self.stores:
+            self.stores.__exit__(None, None, None)
+
+    def processes(self) -> dict[str, int]:
+        assert self.stores is not None
+        return {**super().processes(), "postgresql": self.stores.postgresql.pid, "redis": self.stores.redis.pid}
+
+
+class StandaloneWithStores(_WithStores, Standalone):
+    name = f"{Standalone.name}{WITH_STORES}"
+
+
+class ThreeHopsWithStores(_WithStores, ThreeHops):
+    name = f"{ThreeHops.name}{WITH_STORES}"
 
 
 def _python() -> str:

@@ -64,6 +64,11 @@ class PostgresqlServer:
         )
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def _data(self) -> Path:
         return self._directory / "data"
 
