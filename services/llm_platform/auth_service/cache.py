@@ -1,10 +1,10 @@
 """The entry's memory of keys: who calls, without a round trip a request, and never stale for long.
 
 A key is trusted for at most ``max_staleness_seconds`` after it was *asked for*, whatever happens to
-auth-service, to the network or to the watch: that bound is the promise. Within it a revocation that is
-pushed takes effect at once. After half of it a key in use is asked for again behind the requests, so
-nobody waits while auth-service answers. When it cannot be asked, what is cached serves until the bound,
-then callers get 503, not 401: it is not their key that is wrong.
+auth-service, to the network or to the watch: that bound is the promise. Within it a revocation or
+another change that is pushed takes effect at once. After half of it a key in use is asked for again
+behind the requests, so nobody waits while auth-service answers. When it cannot be asked, what is cached
+serves until the bound, then callers get 503, not 401: it is not their key that is wrong.
 
 Entries are found by the SHA-256 of the whole key. A cache keyed on a part of the key lets one key pass
 for another (CVE-2026-35030), and whole keys do not belong in memory.
@@ -17,7 +17,7 @@ import contextlib
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, ItemsView, Sequence
 from typing import Generic, TypeVar
 
 from llm_platform.auth_service import keys
@@ -47,6 +47,7 @@ _REFUSALS = {
     "unknown": f"This API key is not known. {_HOW_TO_GET_A_KEY}.",
     "revoked": f"This API key was revoked. {_HOW_TO_GET_A_KEY}.",
     "expired": f"This API key has expired. {_HOW_TO_GET_A_KEY}.",
+    "disabled": "The owner of this API key is disabled. Ask your administrator.",
 }
 
 Value = TypeVar("Value")
@@ -68,6 +69,9 @@ class _Recent(Generic[Value]):
             self._values.move_to_end(name)
         return value
 
+    def items(self) -> ItemsView[bytes, Value]:
+        return self._values.items()
+
     def put(self, name: bytes, value: Value) -> Value | None:
         """Returns the value that had to make room."""
         self._values[name] = value
@@ -81,9 +85,10 @@ class _Recent(Generic[Value]):
 class _Known:
     """A key that was good when it was asked for."""
 
-    __slots__ = ("principal", "refresh_at", "stale_at")
+    __slots__ = ("key_id", "principal", "refresh_at", "stale_at")
 
-    def __init__(self, principal: common_pb2.Principal, refresh_at: float, stale_at: float) -> None:
+    def __init__(self, key_id: str, principal: common_pb2.Principal, refresh_at: float, stale_at: float) -> None:
+        self.key_id = key_id  # its own: the principal's is that of the key it replaced
         self.principal = principal
         self.refresh_at = refresh_at
         self.stale_at = stale_at
@@ -116,7 +121,7 @@ class KeyCache:
         self._known: _Recent[_Known] = _Recent(size)
         self._refused: _Recent[_Refused] = _Recent(size)  # apart: guessing does not push good keys out
         self._by_id: dict[str, bytes] = {}
-        self._pushed = 0  # revocations heard of so far
+        self._pushed = 0  # changes heard of so far
         self._look_up_batched: Batcher[str, accounts_pb2.AuthenticateReply] = Batcher(self._authenticate)
         self._refreshes: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -172,20 +177,20 @@ class KeyCache:
             self._forget(name)
             self._refused.put(name, _Refused(reason, asked_at + min(REFUSAL_SECONDS, self._max_staleness)))
             raise _refusal(reason)
-        if pushed == self._pushed:  # else this answer may be older than a revocation that was just pushed
-            self._remember(name, reply.principal, asked_at)
+        if pushed == self._pushed:  # else this answer may be older than a change that was just pushed
+            self._remember(name, keys.key_id_of(key), reply.principal, asked_at)
         return reply.principal
 
-    def _remember(self, name: bytes, principal: common_pb2.Principal, asked_at: float) -> None:
+    def _remember(self, name: bytes, key_id: str, principal: common_pb2.Principal, asked_at: float) -> None:
         half = asked_at + self._max_staleness / 2
-        evicted = self._known.put(name, _Known(principal, half, asked_at + self._max_staleness))
+        evicted = self._known.put(name, _Known(key_id, principal, half, asked_at + self._max_staleness))
         if evicted is not None:
-            self._by_id.pop(evicted.principal.key_id, None)
-        self._by_id[principal.key_id] = name
+            self._by_id.pop(evicted.key_id, None)
+        self._by_id[key_id] = name
 
     def _forget(self, name: bytes) -> None:
         if (known := self._known.drop(name)) is not None:
-            self._by_id.pop(known.principal.key_id, None)
+            self._by_id.pop(known.key_id, None)
 
     def _refresh(self, key: str, name: bytes) -> None:
         task = asyncio.create_task(self._refresh_quietly(key, name), name="key cache: refresh")
@@ -210,16 +215,29 @@ class KeyCache:
             try:
                 async with contextlib.aclosing(_with_silence(self._accounts.watch_revocations(empty))) as revocations:
                     async for revocation in revocations:
-                        if revocation.key_id:
-                            self._revoked(revocation.key_id)
+                        self._changed(revocation)
             except (PlatformError, TimeoutError) as error:
                 log.debug("the watch of revocations broke", reason=str(error) or "silence")
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _revoked(self, key_id: str) -> None:
+    def _changed(self, change: accounts_pb2.Revocation) -> None:
+        """Forgets the keys that the change is about: the next request with one asks again."""
+        if change.key_id:
+            affected = [name] if (name := self._by_id.get(change.key_id)) is not None else []
+        elif change.user_id:
+            affected = self._names(lambda principal: principal.user_id == change.user_id)
+        elif change.team_id:
+            affected = self._names(lambda principal: principal.team_id == change.team_id)
+        elif change.organization_id:
+            affected = self._names(lambda principal: principal.organization_id == change.organization_id)
+        else:
+            return  # a heartbeat
         self._pushed += 1
-        if (name := self._by_id.get(key_id)) is not None:
+        for name in affected:
             self._forget(name)
+
+    def _names(self, concerns: Callable[[common_pb2.Principal], bool]) -> list[bytes]:
+        return [name for name, known in self._known.items() if concerns(known.principal)]
 
 
 async def _with_silence(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from llm_platform.core.actor import ROLES
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2
 
-ROLES = ("admin", "user")
 MAX_KEYS_PER_BATCH = 1_000
 MAX_MODELS = 200
 MAX_PER_MINUTE = 10**12

@@ -1,4 +1,4 @@
-"""Tells watchers which keys were revoked, also by another process on the same database."""
+"""Tells watchers which keys were revoked, and what else changed that they cache, also by another process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = 1.0
 
 
 class Revocations:
-    """Asks for the number of the newest revocation and publishes what is new."""
+    """Asks for the number of the newest change and publishes what is new."""
 
     def __init__(self, store: AccountStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Revocations:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Polls until left; then every watch ends."""
-        self._seen = await self._store.last_revocation()
+        self._seen = await self._store.last_change()
         async with self._poller.running():
             try:
                 yield
@@ -40,11 +40,11 @@ class Revocations:
                 self._broadcast.close()
 
     def changed(self) -> None:
-        """Something was revoked here: look now."""
+        """Something was changed here: look now."""
         self._poller.changed()
 
     async def watch(self) -> AsyncIterator[accounts_pb2.Revocation]:
-        """A heartbeat at once (the watch stands), then every revocation committed after it."""
+        """A heartbeat at once (the watch stands), then every change committed after it."""
         with self._broadcast.subscribe() as events:
             yield accounts_pb2.Revocation()
             async for event in events:
@@ -52,12 +52,11 @@ class Revocations:
 
     async def _look(self) -> None:
         """Publishes what is new, or a heartbeat when it is due. While the database fails, watchers hear nothing."""
-        newest = await self._store.last_revocation()
-        key_ids = await self._store.revoked_after(self._seen) if newest > self._seen else []
+        newest = await self._store.last_change()
+        news = await self._store.changes_after(self._seen) if newest > self._seen else []
         # What was committed between the two reads is among them, and may be published once more.
         self._seen = max(self._seen, newest)
         now = self._clock()
-        news = [accounts_pb2.Revocation(key_id=key_id) for key_id in key_ids]
         if not news and now >= self._heartbeat_at:
             news = [accounts_pb2.Revocation()]
         for event in news:

@@ -15,8 +15,10 @@ from llm_platform.auth_service import keys, requests
 from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
-from llm_platform.auth_service.store import AccountStore, KeyRow
+from llm_platform.auth_service.rows import KeyRow, role_before
+from llm_platform.auth_service.store import AccountStore
 from llm_platform.core import metrics
+from llm_platform.core.actor import DEVELOPER, OWNER
 from llm_platform.core.database_failures import unavailable
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
@@ -25,7 +27,7 @@ from llm_platform.proto import accounts_pb2, common_pb2
 T = TypeVar("T")
 
 _AUTHENTICATIONS = {
-    result: metrics.authentications.labels(result) for result in ("ok", "unknown", "revoked", "expired")
+    result: metrics.authentications.labels(result) for result in ("ok", "unknown", "revoked", "expired", "disabled")
 }
 
 
@@ -68,6 +70,8 @@ class AccountService:
             reply.refusal = "revoked"
         elif row.expires_at is not None and row.expires_at <= now_ms:
             reply.refusal = "expired"
+        elif row.disabled:
+            reply.refusal = "disabled"
         else:
             reply.principal.CopyFrom(row.principal)
         _AUTHENTICATIONS[reply.refusal or "ok"].inc()
@@ -108,7 +112,7 @@ class AccountService:
 
     async def create_user(self, request: accounts_pb2.CreateUserRequest) -> accounts_pb2.User:
         """Adds a user; without a password it can own keys but not log in. Raises INVALID_REQUEST, CONFLICT."""
-        name, role = requests.check_user_name(request.name), requests.check_role(request.role or "user")
+        name, role = requests.check_user_name(request.name), requests.check_role(request.role or DEVELOPER)
         password_hash = await self._passwords.hash(request.password) if request.password else ""
         return await _answered(self._store.add_user(self._user_row(name, role, password_hash)))
 
@@ -132,7 +136,7 @@ class AccountService:
         key_name = requests.check_key_name(request.key_name or "first")
         result = accounts_pb2.Bootstrapped(created=True, password=secrets.token_urlsafe(18))
         new = keys.new_key()
-        user = self._user_row(admin_name, "admin", await self._passwords.hash(result.password))
+        user = self._user_row(admin_name, OWNER, await self._passwords.hash(result.password))
         key = self._key_row(new, key_name, user["user_id"], self._now_ms())
 
         async def hand_over(admin: accounts_pb2.User, first_key: accounts_pb2.Key) -> None:
@@ -169,7 +173,8 @@ class AccountService:
         return {
             "user_id": new_id("usr"),
             "name": name,
-            "role": role,
+            "role": role_before(role),
+            "organization_role": role,
             "password_hash": password_hash,
             "created_at": self._now_ms(),
         }

@@ -19,6 +19,10 @@ OWNER, ADMIN, BILLING_VIEWER, DEVELOPER, READ_ONLY = ROLES = (
 """What a user may be in an organisation, most powerful first."""
 
 
+PLATFORM_ORGANIZATION = "org_platform"
+"""The id of the platform's own organisation, which the accounts' first migration of organisations makes."""
+
+
 class Actor(NamedTuple):
     """Who acts."""
 
@@ -39,3 +43,8 @@ OPERATOR = Actor("operator", "operator", "operator", OWNER, "", platform=True)
 """Whoever holds the operator's certificate, and the process itself when everything runs in one."""
 
 actor: ContextVar[Actor] = ContextVar("actor", default=OPERATOR)
+
+
+def administers_platform(organization_id: str, role: str) -> bool:
+    """Whether this role in this organisation administers all of the platform."""
+    return organization_id == PLATFORM_ORGANIZATION and role in {OWNER, ADMIN}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from llm_platform.core.actor import DEVELOPER
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
@@ -38,7 +39,7 @@ class Credentials:
         self._headers = _KEY_HEADERS if own in _KEY_HEADERS else (*_KEY_HEADERS, own)
         self._anonymous: common_pb2.Principal | None = None
         if not config.auth.require_auth_header:
-            self._anonymous = common_pb2.Principal(key_id="anonymous", user_id="anonymous", role="user")
+            self._anonymous = common_pb2.Principal(key_id="anonymous", user_id="anonymous", role=DEVELOPER)
             log.warning(
                 "ANYONE CAN USE THIS ENTRY: auth.require_auth_header is false, requests without a key are served",
                 listen=f"{config.listen.host}:{config.listen.http}",

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from llm_platform.core import tracing
+from llm_platform.core.actor import administers_platform
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Inference, Reply
@@ -83,8 +84,8 @@ class Entry:
 
         async def guarded(exchange: Exchange) -> Response | None:
             principal = await self._authenticate(exchange)
-            if principal.role != "admin":
-                raise PlatformError(Code.PERMISSION_DENIED, "Only an administrator's key may do this.")
+            if not administers_platform(principal.organization_id, principal.role):
+                raise PlatformError(Code.PERMISSION_DENIED, "Only a key of the platform's administrators may do this.")
             return await handler(exchange)
 
         return guarded

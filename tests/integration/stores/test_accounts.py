@@ -18,6 +18,7 @@ from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.service import AccountService
 from llm_platform.auth_service.store import AccountStore
+from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.database import open_database
 from llm_platform.core.errors import Code, PlatformError
@@ -86,9 +87,18 @@ async def test_a_key_tells_who_calls_and_what_they_may_until_it_expires(
         accounts, user="ann", limits=limits, allowed_models=["echo", "gpt"], expires_at="2026-01-01T00:01:00Z"
     )
     known, unknown, again = await ask(accounts, created.secret, created.secret[:-1] + "!", created.secret)
-    assert known.principal == again.principal == common_pb2.Principal(
-        key_id=created.key.key_id, user_id=user.user_id, role="user", limits=limits, allowed_models=["echo", "gpt"]
-    )  # fmt: skip
+    assert (
+        known.principal
+        == again.principal
+        == common_pb2.Principal(
+            key_id=created.key.key_id,
+            user_id=user.user_id,
+            role="developer",
+            limits=limits,
+            allowed_models=["echo", "gpt"],
+            organization_id=PLATFORM_ORGANIZATION,
+        )
+    )
     assert unknown.refusal == "unknown"
     clock.now += 60
     assert (await ask(accounts, created.secret))[0].refusal == "expired"
@@ -137,7 +147,9 @@ async def test_users_have_one_name_each_and_log_in_with_their_password(
         await accounts.create_user(accounts_pb2.CreateUserRequest(name="ann", password="another password"))
     assert conflict.value.code is Code.CONFLICT
     assert [user.name for user in (await accounts.list_users(EMPTY)).items] == ["ann", "root"]
-    assert (await accounts.login(accounts_pb2.LoginRequest(name="ann", password="a password of ann"))).role == "user"
+    assert (
+        await accounts.login(accounts_pb2.LoginRequest(name="ann", password="a password of ann"))
+    ).role == "developer"
     with pytest.raises(PlatformError) as refusal:
         await accounts.login(accounts_pb2.LoginRequest(name="ann", password="another password"))
     assert refusal.value.code is Code.UNAUTHENTICATED

@@ -45,7 +45,7 @@ async def test_a_first_start_makes_the_admin_and_hands_it_over_and_later_ones_do
     async with open_accounts(config) as accounts:
         assert not handed_over.exists()
         admin = await accounts.login(accounts_pb2.LoginRequest(name=made["admin"], password=made["password"]))
-        assert admin.role == "admin"
+        assert admin.role == "owner"
         replies = await accounts.authenticate(accounts_pb2.AuthenticateBatch(keys=[made["key"]]))
         assert replies.items[0].principal.user_id == admin.user_id
 

@@ -56,7 +56,15 @@ class Directory:
             return accounts_pb2.AuthenticateReply(refusal="revoked")
         if text not in self.good:
             return accounts_pb2.AuthenticateReply(refusal="unknown")
-        return accounts_pb2.AuthenticateReply(principal=common_pb2.Principal(key_id=keys.key_id_of(text), role="user"))
+        return accounts_pb2.AuthenticateReply(
+            principal=common_pb2.Principal(
+                key_id=keys.key_id_of(text),
+                role="developer",
+                user_id="usr_1",
+                team_id="team_1",
+                organization_id="org_1",
+            )
+        )
 
     async def watch_revocations(self, request: common_pb2.Empty) -> AsyncIterator[accounts_pb2.Revocation]:
         self.watches += 1
@@ -317,3 +325,28 @@ async def test_with_the_real_accounts_a_revoked_key_stops_while_it_is_in_use(
         await accounts.revoke_key(accounts_pb2.RevokeKeyRequest(key=first.key.key.key_id))
         await until(lambda: len(cache) == 0)
         assert "revoked" in (await refusal_of(cache, first.key.secret)).message
+
+
+@pytest.mark.parametrize("field", ["user_id", "team_id", "organization_id"])
+async def test_a_pushed_change_of_whom_a_key_belongs_to_makes_it_be_asked_for_again(
+    cache: KeyCache, directory: Directory, field: str
+) -> None:
+    key, subject = directory.new_key(), getattr((await cache.get(directory.new_key())), field)
+    await cache.get(key)
+    directory.pushed.publish(accounts_pb2.Revocation(**{field: f"another {subject}"}))
+    directory.pushed.publish(accounts_pb2.Revocation(**{field: subject}))
+    await until(lambda: len(cache) == 0)
+    directory.revoked.add(key)
+    assert "revoked" in (await refusal_of(cache, key)).message
+
+
+async def test_a_change_of_anyone_else_leaves_a_key_known(cache: KeyCache, directory: Directory) -> None:
+    key, gone = directory.new_key(), directory.new_key()
+    await cache.get(key)
+    await cache.get(gone)
+    for change in ({"user_id": "usr_2"}, {"team_id": "team_2"}, {"organization_id": "org_2"}):
+        directory.pushed.publish(accounts_pb2.Revocation(**change))
+    directory.revoke(gone)
+    await until(lambda: len(cache) == 1)
+    await cache.get(key)
+    assert directory.asked == [key, gone]

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from llm_platform.auth_service import keys
 from llm_platform.auth_service.service import AccountService
+from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
 from tests.unit.auth_service.parts import OpenAccounts, SetClock
@@ -31,12 +32,17 @@ async def make_key(accounts: AccountService, **fields: object) -> accounts_pb2.C
 async def test_a_key_tells_who_calls_and_what_they_may(
     accounts: AccountService, first: accounts_pb2.Bootstrapped
 ) -> None:
-    user = await accounts.create_user(accounts_pb2.CreateUserRequest(name="ann", role="user"))
+    user = await accounts.create_user(accounts_pb2.CreateUserRequest(name="ann", role="developer"))
     limits = common_pb2.Limits(requests_per_minute=5, tokens_per_minute=10**12, concurrency=2)
     created = await make_key(accounts, user="ann", limits=limits, allowed_models=["echo", "gpt", "echo"])
     (reply,) = await ask(accounts, created.secret)
     assert reply.principal == common_pb2.Principal(
-        key_id=created.key.key_id, user_id=user.user_id, role="user", limits=limits, allowed_models=["echo", "gpt"]
+        key_id=created.key.key_id,
+        user_id=user.user_id,
+        role="developer",
+        limits=limits,
+        allowed_models=["echo", "gpt"],
+        organization_id=PLATFORM_ORGANIZATION,
     )
     assert created.key.prefix == f"sk-llm-{created.key.key_id}"
     assert created.secret.startswith(created.key.prefix)
@@ -199,7 +205,7 @@ async def test_users_are_listed_without_their_passwords(accounts: AccountService
     for name in ("zoe", "ann"):
         await accounts.create_user(accounts_pb2.CreateUserRequest(name=name, password="a password of zoe"))
     users = await accounts.list_users(EMPTY)
-    assert [(user.name, user.role) for user in users.items] == [("ann", "user"), ("zoe", "user")]
+    assert [(user.name, user.role) for user in users.items] == [("ann", "developer"), ("zoe", "developer")]
     assert "argon2" not in str(users)
 
 
@@ -208,7 +214,7 @@ async def test_users_are_listed_without_their_passwords(accounts: AccountService
     [
         ({"name": "ann"}, Code.CONFLICT),
         ({"name": "Ann Lee"}, Code.INVALID_REQUEST),
-        ({"name": "", "role": "user"}, Code.INVALID_REQUEST),
+        ({"name": "", "role": "developer"}, Code.INVALID_REQUEST),
         ({"name": "bob", "role": "root"}, Code.INVALID_REQUEST),
         ({"name": "bob", "password": "short"}, Code.INVALID_REQUEST),
     ],
@@ -227,7 +233,7 @@ async def test_login_needs_the_right_name_and_password_and_does_not_say_which_wa
 ) -> None:
     await accounts.create_user(accounts_pb2.CreateUserRequest(name="no-password"))
     admin = await accounts.login(accounts_pb2.LoginRequest(name="root", password=first.password))
-    assert (admin, admin.role) == (first.admin, "admin")
+    assert (admin, admin.role) == (first.admin, "owner")
     refusals = set()
     for name, password in (("root", "not the password"), ("nobody", first.password), ("no-password", ""), ("", "")):
         with pytest.raises(PlatformError) as refusal:

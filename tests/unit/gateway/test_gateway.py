@@ -41,7 +41,7 @@ async def gateway(
     async with open_accounts(own) as accounts:
         made = await accounts.bootstrap(accounts_pb2.BootstrapRequest())
         user = await accounts.create_user(
-            accounts_pb2.CreateUserRequest(name="u", role="user", password="long enough pw")
+            accounts_pb2.CreateUserRequest(name="u", role="developer", password="long enough pw")
         )
         plain = await accounts.create_key(accounts_pb2.CreateKeyRequest(name="plain", user=user.user_id))
         limiter = MemoryLimiter(default_ttl_seconds=60)

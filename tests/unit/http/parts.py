@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.health import Health
@@ -113,7 +114,8 @@ class FixedKeys:
         return common_pb2.Principal(
             key_id=f"key_{token}",
             user_id="user_1",
-            role="admin" if token == "admin" else "user",
+            role="admin" if token == "admin" else "developer",
+            organization_id=PLATFORM_ORGANIZATION,
             limits=self._limits,
             allowed_models=["narrow-model"] if token == "narrow" else [],
         )
