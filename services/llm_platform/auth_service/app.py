@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.service import AccountService
+from llm_platform.auth_service.sessions.interfaces import SESSIONS
+from llm_platform.auth_service.sessions.service import SessionService
+from llm_platform.auth_service.sessions.signing_keys import SigningKeys
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.config import Config
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
@@ -24,9 +27,23 @@ if TYPE_CHECKING:
 _MIGRATIONS = "llm_platform.auth_service.migrations"
 
 
+class AuthService(NamedTuple):
+    """Everything that auth-service provides."""
+
+    accounts: AccountService
+    sessions: SessionService
+
+
 @asynccontextmanager
 async def open_accounts(config: Config) -> AsyncIterator[AccountService]:
-    """The accounts in their database. Makes the first admin when ``stores.bootstrap_file`` is set.
+    """Only the accounts; see ``open_auth_service``."""
+    async with open_auth_service(config) as opened:
+        yield opened.accounts
+
+
+@asynccontextmanager
+async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
+    """All of it, in its database. Makes the first admin when ``stores.bootstrap_file`` is set.
 
     Raises UnusableDatabaseError and UnusableKeyError.
     """
@@ -39,7 +56,12 @@ async def open_accounts(config: Config) -> AsyncIterator[AccountService]:
         async with revocations.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
-            yield service
+            yield AuthService(service, SessionService(SigningKeys(engine, pepper, _audience(config))))
+
+
+def _audience(config: Config) -> str:
+    """Whom tokens are for: the trust domain, so that those of another platform prove nothing here."""
+    return config.tls.trust_domain if config.tls is not None else config.service.name
 
 
 def _url(config: Config) -> str:
@@ -63,10 +85,11 @@ async def prepare(config: Config) -> None:
 
 async def start(runtime: Runtime) -> None:
     """Runs auth-service in a process of its own."""
-    from llm_platform.rpc.server import serve
+    from llm_platform.rpc.server import Served, serve
 
     config = runtime.config
     await prepare(config)
-    accounts = await runtime.enter(open_accounts(config))
-    runtime.health.add("database", accounts.check)
-    await serve(runtime, ports={config.listen.grpc: [(ACCOUNTS, accounts)]})
+    opened = await runtime.enter(open_auth_service(config))
+    runtime.health.add("database", opened.accounts.check)
+    served: list[Served] = [(ACCOUNTS, opened.accounts), (SESSIONS, opened.sessions)]
+    await serve(runtime, ports={config.listen.grpc: served}, keys=opened.sessions.keys)

@@ -18,6 +18,7 @@ from llm_platform.core.logging import get_logger
 from llm_platform.rpc.credentials import Certificates, open_target, require_loopback
 from llm_platform.rpc.guard import TRACEPARENT
 from llm_platform.rpc.handlers import Rpc, rpcs
+from llm_platform.rpc.on_behalf import AUTHORIZATION, SCHEME, token
 from llm_platform.rpc.peer import Peer, peer_name
 from llm_platform.rpc.port import Port
 from llm_platform.rpc.ports import PORTS
@@ -147,11 +148,9 @@ def _unary(peer: Peer, provider: str, rpc: Rpc, timeout: float) -> Callable[[Any
 
     async def call(request: Any) -> Any:
         bound = await stub.bound()
-        traceparent = tracing.current.get()
-        metadata = ((TRACEPARENT, traceparent),) if traceparent else None
         try:
             # A call that finds the connection lost just now waits for another: it was not sent yet.
-            return await bound(request, timeout=timeout, metadata=metadata, wait_for_ready=True)
+            return await bound(request, timeout=timeout, metadata=_metadata(), wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             raise _failure(error, provider, rpc) from None
 
@@ -163,7 +162,7 @@ def _server_stream(peer: Peer, provider: str, rpc: Rpc) -> Callable[[Any], Async
     stub = _Stub(peer, rpc)
 
     async def call(request: Any) -> AsyncIterator[Any]:
-        replies = (await stub.bound())(request)
+        replies = (await stub.bound())(request, metadata=_metadata())
         try:
             async for message in replies:
                 yield message
@@ -174,6 +173,12 @@ def _server_stream(peer: Peer, provider: str, rpc: Rpc) -> Callable[[Any], Async
 
     call.__name__ = rpc.attribute
     return call
+
+
+def _metadata() -> tuple[tuple[str, str], ...] | None:
+    traceparent, acting = tracing.current.get(), token.get()
+    traced = ((TRACEPARENT, traceparent),) if traceparent else None
+    return (*(traced or ()), (AUTHORIZATION, SCHEME + acting)) if acting else traced
 
 
 def _failure(error: grpc.aio.AioRpcError, provider: str, rpc: Rpc) -> PlatformError:

@@ -18,8 +18,10 @@ import grpc
 import grpc.aio
 
 from llm_platform.core import metrics, tracing
+from llm_platform.core.actor import actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
+from llm_platform.rpc.actors import Actors, RefusedActorError
 from llm_platform.rpc.authorization import HEALTH_WATCH, AllowList, RefusedError
 from llm_platform.rpc.caller import caller
 from llm_platform.rpc.status import to_status
@@ -36,14 +38,19 @@ _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Refused: TypeAlias = "Callable[[str, RefusedActorError], Awaitable[None]]"
+"""Given the method, gRPC's path, and the refusal."""
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
 class Guard(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server, those of the relay too."""
 
-    def __init__(self, allow_list: AllowList) -> None:
+    def __init__(self, allow_list: AllowList, actors: Actors, refused: Refused | None = None) -> None:
+        """``refused`` hears of each call that a person may not make, beside the metrics and the log."""
         self._allow_list = allow_list
+        self._actors = actors
+        self._refused = refused
         self._guarded: dict[str, tuple[Handler, Handler]] = {}
         self._streams: set[asyncio.Task[Any]] = set()
         self._unary_open = 0
@@ -85,7 +92,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _guard(self, method: str, handler: Handler | None) -> Handler:
         if handler is None:
             return grpc.stream_stream_rpc_method_handler(self._unimplemented(method))
-        call = _Call(self._allow_list, method)
+        call = _Call(self._allow_list, self._actors, method, self._refused)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(call, handler.unary_unary), handler.request_deserializer, handler.response_serializer
@@ -107,7 +114,7 @@ class Guard(grpc.aio.ServerInterceptor):
             began = time.perf_counter()
             self._unary_open += 1
             try:
-                call.admit(context)
+                await call.admit(context)
                 with call.span(context):
                     reply = await behaviour(request, context)
                 call.succeeded()
@@ -128,10 +135,11 @@ class Guard(grpc.aio.ServerInterceptor):
             assert task is not None  # noqa: S101 - gRPC runs each RPC in a task
             self._streams.add(task)
             try:
-                call.admit(context)
+                until = await call.admit(context)
                 if self._draining and behaviour != self._watch_health:
                     raise _stopping()
-                async for message in behaviour(request, context):
+                messages = behaviour(request, context)
+                async for message in messages if until is None else _signed_in(messages, until):
                     yield message
                 call.succeeded()
             except asyncio.CancelledError as error:
@@ -148,9 +156,9 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _unimplemented(self, method: str) -> Any:
         async def refuse(_requests: Any, context: Context) -> None:
-            call = _Call(self._allow_list, method)
+            call = _Call(self._allow_list, self._actors, method, self._refused)
             try:
-                call.admit(context)
+                await call.admit(context)
             except RefusedError as error:
                 await call.failed(context, error)
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not served on this port")
@@ -162,13 +170,27 @@ def _stopping() -> PlatformError:
     return PlatformError(Code.DRAINING, "This replica is stopping.")
 
 
+async def _signed_in(messages: AsyncIterator[Any], until: float) -> AsyncIterator[Any]:
+    """The same, until the token of whoever signed in expires (Unix seconds)."""
+    try:
+        async with asyncio.timeout(max(until - time.time(), 0)) as proof:
+            async for message in messages:
+                yield message
+    except TimeoutError:
+        if not proof.expired():
+            raise
+        raise PlatformError(
+            Code.UNAUTHENTICATED, "The token of whoever signed in has expired: send a new one."
+        ) from None
+
+
 def _two_way_stream(call: _Call, behaviour: Any) -> Any:
     """A stream that knows by itself how to drain (the relay)."""
     if inspect.isasyncgenfunction(behaviour):
 
         async def generating(requests: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                call.admit(context)
+                await call.admit(context)
                 async for message in behaviour(requests, context):
                     yield message
                 call.succeeded()
@@ -179,7 +201,7 @@ def _two_way_stream(call: _Call, behaviour: Any) -> Any:
 
     async def writing(requests: Any, context: Context) -> None:
         try:
-            call.admit(context)
+            await call.admit(context)
             await behaviour(requests, context)
             call.succeeded()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the call's status
@@ -191,8 +213,10 @@ def _two_way_stream(call: _Call, behaviour: Any) -> Any:
 class _Call:
     """What the calls of one method share."""
 
-    def __init__(self, allow_list: AllowList, method: str) -> None:
+    def __init__(self, allow_list: AllowList, actors: Actors, method: str, refused: Refused | None) -> None:
         self._allow_list = allow_list
+        self._actors = actors
+        self._refused = refused
         self._method = method
         self._service, self._name = method.rpartition("/")[::2]
         self._service = self._service.lstrip("/")
@@ -205,11 +229,20 @@ class _Call:
             self._seconds = metrics.grpc_handling.labels(self._service, self._name)
         return self._seconds
 
-    def admit(self, context: Context) -> None:
-        """Sets ``caller`` for this call. Raises ``RefusedError``."""
+    async def admit(self, context: Context) -> float | None:
+        """Sets ``caller`` and ``actor`` for this call; gives until when (Unix seconds) they hold, None for always.
+
+        Raises ``RefusedError``, and UNAVAILABLE when a person's token cannot be checked now.
+        """
         name = self._allow_list.admit(self._method, context.auth_context())
-        if name is not None:
-            caller.set(name)
+        if name is None:
+            return None
+        caller.set(name)
+        acting = self._actors.itself(name)
+        if acting is None:
+            acting = await self._actors.person(self._method, name, context.invocation_metadata())
+        actor.set(acting.actor)
+        return acting.expires_at
 
     def span(self, context: Context) -> tracing.Span:
         """Nothing unless the caller sent a ``traceparent``, which it does for sampled requests only."""
@@ -232,6 +265,9 @@ class _Call:
                 metrics.grpc_refused.labels(method, error.caller).inc()
                 log.warning("call refused", method=self._method, peer=context.peer(), reason=error.reason)
                 self._count(error.status.name)
+                if isinstance(error, RefusedActorError):
+                    await self._tell(error)
+                    await context.abort(*to_status(error.error))
                 await context.abort(error.status, error.reason)
             case PlatformError():
                 status = to_status(error)
@@ -249,6 +285,14 @@ class _Call:
                 await self.failed(context, PlatformError(Code.INTERNAL, "An internal call failed."))
             case _:
                 raise error
+
+    async def _tell(self, error: RefusedActorError) -> None:
+        if self._refused is None:
+            return
+        try:
+            await self._refused(self._method, error)
+        except PlatformError as failure:  # the call is refused all the same
+            log.error("a refusal could not be audited", method=self._method, reason=str(failure))
 
     def _count(self, code: str) -> None:
         if self._allow_list.lists(self._method):

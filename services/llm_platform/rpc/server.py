@@ -10,17 +10,21 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.core import catalog as catalogs
 from llm_platform.core.catalog import Catalog
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.lifecycle import Runtime
 from llm_platform.core.logging import get_logger
+from llm_platform.rpc.actors import Actors, PublicKeys
 from llm_platform.rpc.authorization import AllowList
+from llm_platform.rpc.client import Peers
 from llm_platform.rpc.credentials import SERVER_OPTIONS, Certificates, listen
-from llm_platform.rpc.guard import Guard
+from llm_platform.rpc.guard import Guard, Refused
 from llm_platform.rpc.handlers import handlers
 from llm_platform.rpc.port import Port
+from llm_platform.rpc.public_keys import RemoteKeys
 
 log = get_logger("rpc.server")
 
@@ -39,15 +43,19 @@ async def serve(
     ports: Mapping[int | None, Sequence[Served]],
     extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
     catalog: Catalog | None = None,
+    keys: PublicKeys | None = None,
+    refused: Refused | None = None,
 ) -> dict[int, int]:
     """Starts one server for each listen port and hooks it into the process's drain and stop.
 
-    ``extra_handlers`` (the relay's) are served on ``listen.grpc`` and guarded like the others. Returns
+    ``extra_handlers`` (the relay's) are served on ``listen.grpc`` and guarded like the others. ``keys`` check the
+    tokens of people (default: auth-service's, asked for when one comes), ``refused`` hears of their refusals. Returns
     listen port -> bound port (they differ for port 0). Raises ``OSError`` when a port is taken and
     ``PlatformError`` when the configuration does not name it.
     """
     config = runtime.config
-    guard = Guard(_allow_list(config, catalog))
+    released = catalog or catalogs.load(config.service.catalog)
+    guard = _guard(config, released, keys or await _remote_keys(runtime, released), refused)
     certificates = Certificates(config.tls) if config.tls is not None else None
     listeners = {_named(port): [handlers(*served) for served in each] for port, each in ports.items()}
     if extra_handlers:
@@ -88,7 +96,19 @@ def _named(port: int | None) -> int:
     return port
 
 
-def _allow_list(config: Config, catalog: Catalog | None) -> AllowList:
-    released = catalog or catalogs.load(config.service.catalog)
+def _guard(config: Config, catalog: Catalog, keys: PublicKeys | None, refused: Refused | None) -> Guard:
     trust_domain = config.tls.trust_domain if config.tls is not None else None
-    return AllowList(released, config.service.name, trust_domain)
+    return Guard(
+        AllowList(catalog, config.service.name, trust_domain),
+        Actors(catalog, config.service.name, trust_domain, keys),
+        refused,
+    )
+
+
+async def _remote_keys(runtime: Runtime, catalog: Catalog) -> PublicKeys | None:
+    """Of auth-service, for a service that dashboards call; None when it is not configured as a peer."""
+    config = runtime.config
+    if not catalog.rights(config.service.name) or not config.peers.get(SESSIONS.provider):
+        return None
+    peers = await runtime.enter(Peers(config))
+    return RemoteKeys(lambda: peers.remote(SESSIONS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +11,15 @@ from typing import Any
 
 import grpc
 import pytest
+from joserfc.jwk import OKPKey
 
 from llm_platform.core import pki
+from llm_platform.core.actor import Actor
+from llm_platform.core.actor_token import Claims, sign
 from llm_platform.core.config import Config, Listen, Service, Tls, Traffic
 from llm_platform.core.lifecycle import Runtime
+from llm_platform.rpc.actors import PublicKeys
+from llm_platform.rpc.guard import Refused
 from llm_platform.rpc.server import Served, serve
 
 TRUST_DOMAIN = "test.internal"
@@ -73,11 +79,14 @@ class Site:
         tls: Tls | None = None,
         port: int = 0,
         extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
+        keys: PublicKeys | None = None,
+        refused: Refused | None = None,
+        **peers: Sequence[int],
     ) -> AsyncIterator[Serving]:
         """``service`` with what it serves, until the end of the block (or an earlier ``stop``)."""
-        runtime = Runtime(self.config(service, tls=tls, grpc_port=port))
+        runtime = Runtime(self.config(service, tls=tls, grpc_port=port, **peers))
         try:
-            bound = await serve(runtime, {port: served}, extra_handlers)
+            bound = await serve(runtime, {port: served}, extra_handlers, keys=keys, refused=refused)
             yield Serving(runtime, bound[port])
         finally:
             await runtime.close()
@@ -106,6 +115,25 @@ class Everything:
             return self._answer
 
         return method
+
+
+class Issuer:
+    """Signs tokens as auth-service does, and is where their public keys come from."""
+
+    def __init__(self, audience: str = TRUST_DOMAIN) -> None:
+        self._audience = audience
+        self._key = OKPKey.generate_key("Ed25519", {"kid": "sig_test"})
+
+    def token(self, actor: Actor, seconds: float = 300) -> str:
+        claims = Claims(actor, "ses_1", int(time.time() + seconds))
+        return sign(self._key, claims, self._audience, time.time())
+
+    async def find(self, key_id: str) -> OKPKey | None:
+        return self._key if key_id == self._key.kid else None
+
+
+def person(role: str, *, platform: bool = False) -> Actor:
+    return Actor("usr_1", "Zoë", "user", role, "org_1", platform=platform)
 
 
 @pytest.fixture

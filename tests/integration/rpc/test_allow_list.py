@@ -1,4 +1,5 @@
-"""Every (caller, method) pair of the catalogue, over real mTLS: allowed ones arrive, the others are refused.
+"""Every (caller, method) pair of the catalogue, over real mTLS: allowed ones arrive, the others are refused; for a
+delegate (a dashboard), which calls on behalf of people, every (role, method) pair as well.
 
 The truth is read from the file itself, not through the code under test.
 """
@@ -17,22 +18,35 @@ import yaml
 from google.protobuf.message_factory import GetMessageClass
 from prometheus_client import REGISTRY
 
+from llm_platform.core.actor import OPERATOR, ROLES, Actor, actor
 from llm_platform.core.catalog import DEFAULT_PATH
 from llm_platform.rpc.caller import caller
 from llm_platform.rpc.client import open_channel
 from llm_platform.rpc.handlers import rpcs
 from llm_platform.rpc.ports import PORTS, RELAY, RELAYED_BY
-from tests.integration.rpc.conftest import Site
+from tests.integration.rpc.conftest import Issuer, Site, person
 
 CATALOG = yaml.safe_load(DEFAULT_PATH.read_text())
 CALLERS = [*CATALOG["services"], *CATALOG["callers"]]
 METHODS = [(port.provider, rpc.path) for port in PORTS for rpc in rpcs(port)]
 METHODS += [(provider, "/llm.v1.Relay/Connect") for provider in RELAYED_BY]
 PAIRS = [(service, path, who) for service, path in METHODS for who in CALLERS]
+PEOPLE = [person(role, platform=platform) for role in ROLES for platform in (False, True)]
 
 
 def is_allowed(service: str, path: str, who: str) -> bool:
     return who in CATALOG["services"][service]["allow"][path.removeprefix("/llm.v1.")]
+
+
+def roles(service: str, path: str) -> list[str]:
+    return list(CATALOG["services"][service]["roles"][path.removeprefix("/llm.v1.")])
+
+
+def may(rights: list[str], who: Actor) -> bool:
+    return who.role in rights or (who.platform and f"platform/{who.role}" in rights) or rights == ["anyone"]
+
+
+FOR_PEOPLE = [each for each in PAIRS if each[2] in CATALOG["delegates"] and is_allowed(*each)]
 
 
 class Recorder(grpc.GenericRpcHandler):
@@ -40,6 +54,11 @@ class Recorder(grpc.GenericRpcHandler):
 
     def __init__(self) -> None:
         self.arrived: list[tuple[str, str]] = []
+        self.actors: list[Actor] = []
+
+    def _note(self, path: str) -> None:
+        self.arrived.append((caller.get(), path))
+        self.actors.append(actor.get())
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         path = details.method
@@ -57,14 +76,14 @@ class Recorder(grpc.GenericRpcHandler):
 
     def _unary(self, path: str) -> Any:
         async def answer(_request: bytes, _context: Any) -> bytes:
-            self.arrived.append((caller.get(), path))
+            self._note(path)
             return b""
 
         return answer
 
     def _streaming(self, path: str) -> Any:
         async def answer(_request: bytes, _context: Any) -> AsyncIterator[bytes]:
-            self.arrived.append((caller.get(), path))
+            self._note(path)
             yield b""
 
         return answer
@@ -72,7 +91,7 @@ class Recorder(grpc.GenericRpcHandler):
     def _two_way(self, path: str) -> Any:
         async def answer(_requests: Any, context: Any) -> None:
             await context.read()
-            self.arrived.append((caller.get(), path))
+            self._note(path)
             await context.write(b"")
 
         return answer
@@ -84,10 +103,12 @@ class World:
     def __init__(self) -> None:
         self.recorders: dict[str, Recorder] = {}
         self.channels: dict[tuple[str, str], grpc.aio.Channel] = {}
+        self.issuer = Issuer()
 
-    async def call(self, service: str, path: str, who: str) -> grpc.StatusCode:
+    async def call(self, service: str, path: str, who: str, token: str = "") -> grpc.StatusCode:
         """Makes the call and returns its status."""
         channel: Any = self.channels[service, who]
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
         try:
             if path == "/llm.v1.Relay/Connect":
                 two_way = channel.stream_stream(path)(timeout=10)
@@ -96,10 +117,10 @@ class World:
                 await two_way.done_writing()
                 return cast("grpc.StatusCode", await two_way.code())
             if any(rpc.path == path and rpc.streams for port in PORTS for rpc in rpcs(port)):
-                async for _ in channel.unary_stream(path)(b"", timeout=10):
+                async for _ in channel.unary_stream(path)(b"", timeout=10, metadata=metadata):
                     pass
             else:
-                await channel.unary_unary(path)(b"", timeout=10)
+                await channel.unary_unary(path)(b"", timeout=10, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             return error.code()
         return grpc.StatusCode.OK
@@ -112,7 +133,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     async with AsyncExitStack() as stack:
         for service in sorted({service for service, _ in METHODS}):
             recorder = world.recorders[service] = Recorder()
-            serving = await stack.enter_async_context(site.serving(service, extra_handlers=[recorder]))
+            serving = await stack.enter_async_context(
+                site.serving(service, extra_handlers=[recorder], keys=world.issuer)
+            )
             for who in CALLERS:
                 channel = open_channel(site.config(who), f"127.0.0.1:{serving.port}", service)
                 world.channels[service, who] = await stack.enter_async_context(channel)
@@ -124,15 +147,69 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 async def test_a_method_is_open_to_the_callers_the_catalogue_names_and_to_nobody_else(
     world: World, service: str, path: str, who: str
 ) -> None:
+    """A delegate sends the token of the platform's owner, unless not even that helps."""
     arrived = world.recorders[service].arrived
     arrived.clear()
-    status = await world.call(service, path, who)
-    if is_allowed(service, path, who):
+    token = ""
+    if who in CATALOG["delegates"] and is_allowed(service, path, who):
+        token = next((world.issuer.token(each) for each in PEOPLE if may(roles(service, path), each)), "")
+    allowed = is_allowed(service, path, who) and (bool(token) or who not in CATALOG["delegates"])
+    status = await world.call(service, path, who, token)
+    if allowed:
         assert status is grpc.StatusCode.OK
         assert arrived == [(who, path)]
     else:
         assert status is grpc.StatusCode.PERMISSION_DENIED
         assert arrived == []
+
+
+@pytest.mark.case(23)
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("service", "path", "who"), FOR_PEOPLE)
+async def test_a_dashboard_may_what_the_role_of_whoever_signed_in_may(
+    world: World, service: str, path: str, who: str
+) -> None:
+    recorder, rights = world.recorders[service], roles(service, path)
+    for each in PEOPLE:
+        recorder.arrived.clear()
+        recorder.actors.clear()
+        status = await world.call(service, path, who, world.issuer.token(each))
+        if may(rights, each):
+            assert (status, recorder.arrived) == (grpc.StatusCode.OK, [(who, path)]), each
+            assert recorder.actors == [each]
+        else:
+            assert (status, recorder.arrived) == (grpc.StatusCode.PERMISSION_DENIED, []), each
+    recorder.arrived.clear()
+    status = await world.call(service, path, who)
+    if rights == ["anyone"]:
+        assert recorder.actors[-1] == Actor(who, who, "service", "", "", platform=False)
+    else:
+        assert (status, recorder.arrived) == (grpc.StatusCode.UNAUTHENTICATED, [])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("service", "path", "who"), FOR_PEOPLE)
+async def test_a_token_that_proves_nothing_opens_no_method(world: World, service: str, path: str, who: str) -> None:
+    recorder, owner = world.recorders[service], person("owner", platform=True)
+    recorder.arrived.clear()
+    for token in (
+        Issuer().token(owner),
+        Issuer("other.example").token(owner),
+        world.issuer.token(owner, seconds=-60),
+        world.issuer.token(owner)[:-4] + "AAAA",
+        "nonsense",
+    ):
+        assert await world.call(service, path, who, token) is grpc.StatusCode.UNAUTHENTICATED, token
+    assert recorder.arrived == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_acts_is_the_operator_or_the_service_itself_whatever_token_it_sends(world: World) -> None:
+    recorder, token = world.recorders["billing"], world.issuer.token(person("read_only"))
+    recorder.actors.clear()
+    assert await world.call("billing", "/llm.v1.Ledger/SetBudget", "operator", token) is grpc.StatusCode.OK
+    assert await world.call("billing", "/llm.v1.Ledger/Reserve", "head", token) is grpc.StatusCode.OK
+    assert recorder.actors == [OPERATOR, Actor("head", "head", "service", "", "", platform=False)]
 
 
 @pytest.mark.asyncio(loop_scope="module")

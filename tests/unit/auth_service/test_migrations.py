@@ -9,6 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
+import llm_platform.auth_service.audit.schema
+import llm_platform.auth_service.sessions.schema  # noqa: F401 - their tables are of the same metadata
 from llm_platform.auth_service.schema import metadata
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.database import open_database, sqlite_url

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
+from llm_platform.core.catalog import roles as rights
 from llm_platform.core.catalog.source import CatalogError, Place, Problem, Source
 
 DEFAULT_PATH = Path(__file__).parents[4] / "deploy" / "catalog.yml"
@@ -109,6 +110,7 @@ class Service(_Entry):
     slo: Slo
     resources: Resources
     allow: dict[Method, list[str]]
+    roles: dict[Method, list[str]] = Field({}, description="Which people may call it through a dashboard.")
 
 
 class Catalog(_Entry):
@@ -118,6 +120,7 @@ class Catalog(_Entry):
     networks: dict[Name, Network]
     metrics_port: Port
     callers: list[Name]
+    delegates: list[Name] = Field([], description="Identities that call on behalf of people: see ``roles``.")
     services: dict[Name, Service] = Field(min_length=1)
     _source: Source = PrivateAttr()
 
@@ -155,6 +158,10 @@ class Catalog(_Entry):
     def allowed_callers(self, service: str, method: str) -> frozenset[str]:
         """Who may call ``method`` (``Ledger/Reserve``) at ``service``; nobody when it is not listed."""
         return frozenset(self.service(service).allow.get(method, ()))
+
+    def rights(self, service: str) -> dict[str, frozenset[str]]:
+        """Method (``Ledger/Usage``) -> the rights (``catalog.roles``) that let people call it at ``service``."""
+        return {method: frozenset(listed) for method, listed in self.service(service).roles.items()}
 
     def callees(self, caller: str) -> list[str]:
         """The services that ``caller`` may call: whose endpoints it must know and its hosts must reach."""
@@ -300,9 +307,19 @@ def parse(text: str, name: str = "catalog.yml") -> Catalog:
 
 def _contradictions(catalog: Catalog) -> Iterator[tuple[Place, str]]:
     yield from _unknown_names(catalog)
+    yield from _people(catalog)
     yield from _cycles(catalog)
     yield from _port_clashes(catalog)
     yield from _slot_clashes(catalog)
+
+
+def _people(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    for index, delegate in enumerate(catalog.delegates):
+        if delegate not in catalog.identities:
+            yield ("delegates", index), f"{delegate!r} is neither a service nor in callers"
+    for name, service in catalog.services.items():
+        for place, reason in rights.contradictions(catalog.delegates, service.allow, service.roles):
+            yield ("services", name, *place), reason
 
 
 def _unknown_names(catalog: Catalog) -> Iterator[tuple[Place, str]]:

@@ -83,7 +83,7 @@ def test_only_listed_callers_are_allowed(catalog: Catalog) -> None:
 
 
 def test_callees_are_the_services_that_list_the_caller(catalog: Catalog) -> None:
-    assert catalog.callees("model-proxy") == ["secrets-service", "billing"]
+    assert catalog.callees("model-proxy") == ["secrets-service", "auth-service", "billing"]
     assert catalog.callees("tail") == ["auth-service", "rate-limiter", "head"]
 
 
@@ -209,6 +209,43 @@ def test_a_method_without_an_allow_entry_is_refused() -> None:
         ("services.head.colour", "red", "services.head.colour", "Extra inputs are not permitted"),
         ("services.head.slo", None, "services.head.slo", "valid dictionary or instance of Slo"),
         ("services.head.allow.reserve", [], "services.head.allow.reserve", "match pattern"),
+        ("delegates", ["admin-dashboard", "kiosk"], "delegates.1", "'kiosk' is neither a service nor in callers"),
+        (
+            "services.billing.roles.Ledger/Usage",
+            ["owner", "boss"],
+            "services.billing.roles.Ledger/Usage.1",
+            "unknown role 'boss'; there are anyone, owner, admin,",
+        ),
+        (
+            "services.billing.roles.Ledger/Usage",
+            ["platform/anyone"],
+            "services.billing.roles.Ledger/Usage.0",
+            "unknown role 'platform/anyone'",
+        ),
+        (
+            "services.billing.roles.Ledger/Usage",
+            ["anyone", "owner"],
+            "services.billing.roles.Ledger/Usage",
+            "anyone stands alone",
+        ),
+        (
+            "services.billing.roles.Ledger/Steal",
+            ["owner"],
+            "services.billing.roles.Ledger/Steal",
+            "Ledger/Steal is not in allow",
+        ),
+        (
+            "services.billing.roles.Ledger/Reserve",
+            ["owner"],
+            "services.billing.roles.Ledger/Reserve",
+            "nobody calls it on behalf of people",
+        ),
+        (
+            "services.billing.allow.Ledger/Reserve",
+            ["head", "user-dashboard"],
+            "services.billing.allow.Ledger/Reserve",
+            "user-dashboard may call it for people: name in roles which of them may",
+        ),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place_and_reason(path: str, value: Any, place: str, reason: str) -> None:

@@ -1,0 +1,104 @@
+"""A dashboard calls on behalf of people, whose tokens are checked with the keys of a real auth-service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from llm_platform.auth_service.app import open_auth_service
+from llm_platform.auth_service.interfaces import ACCOUNTS
+from llm_platform.auth_service.sessions.interfaces import SESSIONS
+from llm_platform.billing.interfaces import LEDGER
+from llm_platform.core.actor import Actor, actor
+from llm_platform.core.actor_token import Claims
+from llm_platform.core.config import Service
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.proto import common_pb2, ledger_pb2, secrets_pb2
+from llm_platform.rpc.client import Peers
+from llm_platform.rpc.on_behalf import on_behalf_of
+from llm_platform.secrets_service.interfaces import SECRETS
+from tests.integration.rpc.conftest import TRUST_DOMAIN, Everything, Issuer, Site, person
+
+
+class Billing(Everything):
+    def __init__(self) -> None:
+        super().__init__(common_pb2.Empty())
+        self.actors: list[Actor] = []
+
+    async def set_budget(self, _request: ledger_pb2.Budget) -> ledger_pb2.Budget:
+        self.actors.append(actor.get())
+        return ledger_pb2.Budget()
+
+
+class Watched(Everything):
+    """Secrets whose watch never ends."""
+
+    async def watch(self, _request: secrets_pb2.ListSecretsRequest) -> AsyncIterator[secrets_pb2.SecretInfo]:
+        yield secrets_pb2.SecretInfo()
+        await asyncio.Event().wait()
+
+
+async def test_the_keys_come_from_auth_service_and_calls_at_once_do_not_mix_their_people(site: Site) -> None:
+    config = site.config("auth-service")
+    config = config.model_copy(update={"service": Service(name="auth-service", data_dir=site.directory / "data")})
+    billing = Billing()
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(open_auth_service(config))
+        assert opened.sessions.keys.audience == TRUST_DOMAIN
+        auth = await stack.enter_async_context(
+            site.serving(
+                "auth-service",
+                *((ACCOUNTS, opened.accounts), (SESSIONS, opened.sessions)),
+                keys=opened.sessions.keys,
+            )
+        )
+        serving = await stack.enter_async_context(site.serving("billing", (LEDGER, billing), auth_service=[auth.port]))
+        peers = await stack.enter_async_context(Peers(site.config("admin-dashboard", billing=[serving.port])))
+        ledger = peers.remote(LEDGER)
+
+        async def set_budget(who: Actor) -> Code | None:
+            token = await opened.sessions.keys.sign(Claims(who, "ses_1", int(time.time()) + 300))
+            with on_behalf_of(token):
+                try:
+                    await ledger.set_budget(ledger_pb2.Budget())
+                except PlatformError as error:
+                    return error.code
+            return None
+
+        owners = [person("owner", platform=True)._replace(id=f"usr_{number}") for number in range(20)]
+        viewers = [person("read_only", platform=True), person("owner")] * 5
+        answers = await asyncio.gather(*(set_budget(who) for who in [*owners, *viewers]))
+        assert answers == [None] * 20 + [Code.PERMISSION_DENIED] * 10
+        assert sorted(billing.actors) == sorted(owners)
+        with pytest.raises(PlatformError, match="somebody who has signed in") as refused:
+            await ledger.set_budget(ledger_pb2.Budget())
+        assert refused.value.code is Code.UNAUTHENTICATED
+
+
+async def test_without_a_way_to_auth_service_nobody_is_believed(site: Site) -> None:
+    async with (
+        site.serving("billing", (LEDGER, Billing())) as serving,
+        Peers(site.config("admin-dashboard", billing=[serving.port])) as peers,
+    ):
+        with on_behalf_of(Issuer().token(person("owner", platform=True))), pytest.raises(PlatformError) as refused:
+            await peers.remote(LEDGER).set_budget(ledger_pb2.Budget())
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_a_stream_ends_with_the_token_it_was_begun_with(site: Site) -> None:
+    issuer = Issuer()
+    async with (
+        site.serving("secrets-service", (SECRETS, Watched()), keys=issuer) as serving,
+        Peers(site.config("admin-dashboard", secrets_service=[serving.port])) as peers,
+    ):
+        with on_behalf_of(issuer.token(person("admin", platform=True), seconds=2)):
+            watch = peers.remote(SECRETS).watch(secrets_pb2.ListSecretsRequest())
+            await anext(watch)
+        async with asyncio.timeout(10):
+            with pytest.raises(PlatformError, match="token of whoever signed in has expired") as ended:
+                await anext(watch)
+    assert ended.value.code is Code.UNAUTHENTICATED
