@@ -13,6 +13,7 @@ from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import Rules
 from llm_platform.billing.prices import PriceBook, catalogue_providers
 from llm_platform.billing.reports import Reports
+from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
 from llm_platform.core.config import Config
@@ -46,12 +47,16 @@ async def open_ledger(
         open_database(_url(config), _MIGRATIONS, connections=config.stores.database_connections) as engine,
         open_transactions(engine, busy_timeout_ms=LOCK_PATIENCE_MS) as transactions,
     ):
-        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine), pricing, clock=clock)
+        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine, clock=clock), pricing, clock=clock)
         sweeper = background(ledger.sweep_forever(), "billing: sweeper")
+        rollups = RollUps(engine)
+        rolling_up = background(rollups.advance_until_stopped(clock), "billing: roll-ups")
         try:
             yield ledger
         finally:
             sweeper.cancel()
+            rollups.stop()
+            await rolling_up
             await ledger.aclose()
 
 

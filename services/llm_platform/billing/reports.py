@@ -2,82 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, distinct, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import func, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from llm_platform.billing.audit import CHECKS
+from llm_platform.billing.audit_derived import DERIVED_CHECKS
+from llm_platform.billing.periods import DAY, Period, rfc3339
 from llm_platform.billing.schema import USAGE_COLUMNS, balances, entries, reservations
+from llm_platform.billing.schema_derived import usage_progress, usage_rollups
+from llm_platform.billing.scope import narrowed, visible
+from llm_platform.billing.usage import GRAINS, Question, sums
+from llm_platform.billing.usage_page import Page, usage_filters
+from llm_platform.core.actor import actor
 from llm_platform.core.database import reading
-from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, ledger_pb2
 
 PAGE = 1_000
 MAX_PAGE = 10_000
-_COSTS = entries.c.kind.in_(("settle", "adjust"))
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(field: str, value: str) -> int:
-    """An RFC 3339 time as microseconds since 1970. Raises INVALID_REQUEST."""
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise PlatformError(
-            Code.INVALID_REQUEST, f"{field}: give a time with its offset, like 2026-01-31T00:00:00Z.", param=field
-        )
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _rfc3339(value: int) -> str:
-    return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Reports:
     """Each report is one consistent view and never makes a writer wait. Raises SQLAlchemyError."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, clock: Callable[[], float] = time.time) -> None:
         self._engine = reading(engine)
+        self._clock = clock
 
     async def usage(self, query: ledger_pb2.UsageQuery) -> ledger_pb2.UsageReport:
-        statement = (
-            select(
-                entries.c.key_id,
-                entries.c.provider,
-                entries.c.model,
-                func.count(distinct(entries.c.reservation_id)),
-                _sum(entries.c.amount),
-                *(_sum(entries.c[name]) for name in USAGE_COLUMNS),
-            )
-            .where(_COSTS)
-            .group_by(entries.c.key_id, entries.c.provider, entries.c.model)
-            .order_by(entries.c.key_id, entries.c.provider, entries.c.model)
-        )
-        if query.key_id:
-            statement = statement.where(entries.c.key_id == query.key_id)
-        if query.since:
-            statement = statement.where(entries.c.created_at >= microseconds("since", query.since))
-        if query.until:
-            statement = statement.where(entries.c.created_at < microseconds("until", query.until))
+        """Raises INVALID_REQUEST, PERMISSION_DENIED."""
+        page = Page(query, narrowed(usage_filters(query), actor.get()), int(self._clock() * 1_000_000))
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(statement)).all()
-        return ledger_pb2.UsageReport(
-            rows=[
-                ledger_pb2.UsageRow(
-                    key_id=key_id,
-                    provider=provider,
-                    model=model,
-                    requests=requests,
-                    cost=cost,
-                    usage=common_pb2.Usage(**dict(zip(USAGE_COLUMNS, counts, strict=True))),
-                )
-                for key_id, provider, model, requests, cost, *counts in rows
-            ]
+            question = await self._within_the_books(connection, page.question)
+            rolled_up = (await connection.execute(select(usage_progress.c.sequence))).scalar_one()
+            rows = (await connection.execute(page.statement(sums(question, rolled_up), connection.dialect))).all()
+        return page.report(rows)
+
+    async def _within_the_books(self, connection: AsyncConnection, question: Question) -> Question:
+        """To look for days where there is nothing would take long: the period begins with the first entry."""
+        first = union_all(
+            select(func.min(usage_rollups.c.starts_at)).where(usage_rollups.c.grain == GRAINS[0]),
+            select(entries.c.created_at).order_by(entries.c.sequence).limit(1).subquery().select(),
         )
+        known = [at for at in (await connection.execute(first)).scalars() if at is not None]
+        since = max(question.period.since, min(known, default=question.period.until) // DAY * DAY - DAY)
+        return replace(question, period=Period(since, question.period.until))
 
     async def entries(self, query: ledger_pb2.EntriesQuery) -> ledger_pb2.EntryPage:
         statement = (
@@ -90,6 +63,8 @@ class Reports:
             statement = statement.where(entries.c.kind == query.kind)
         if query.request_id:
             statement = statement.where(entries.c.request_id == query.request_id)
+        for column, value in visible(actor.get()).items():
+            statement = statement.where(entries.c[column] == value)
         async with self._engine.connect() as connection:
             rows = (await connection.execute(statement)).mappings().all()
         return ledger_pb2.EntryPage(items=[_entry(row) for row in rows])
@@ -113,17 +88,14 @@ class Reports:
         """Derives every balance and every open reservation from the entries again; names each difference."""
         async with self._engine.connect() as connection:
             return ledger_pb2.VerifyReport(
-                problems=[problem for check in CHECKS for problem in await check.problems(connection)],
+                problems=[
+                    problem for check in (*CHECKS, *DERIVED_CHECKS) for problem in await check.problems(connection)
+                ],
                 entries=(await connection.execute(select(func.count()).select_from(entries))).scalar_one(),
                 open_reservations=(
                     await connection.execute(select(func.count()).select_from(reservations))
                 ).scalar_one(),
             )
-
-
-def _sum(column: Any) -> Any:
-    # PostgreSQL sums bigint as numeric.
-    return cast(func.coalesce(func.sum(column), 0), BigInteger)
 
 
 def _entry(row: Any) -> ledger_pb2.Entry:
@@ -140,6 +112,6 @@ def _entry(row: Any) -> ledger_pb2.Entry:
         usage=common_pb2.Usage(**{name: row[name] for name in USAGE_COLUMNS}),
         result=row["result"],
         price_revision=row["price_revision"],
-        created_at=_rfc3339(row["created_at"]),
+        created_at=rfc3339(row["created_at"]),
         request_id=row["request_id"],
     )

@@ -52,6 +52,8 @@ entries = Table(
     Index("ix_entries_request_id", "request_id"),
     # The migration makes it partial on PostgreSQL as well; to say so here would load that dialect everywhere.
     Index("ix_entries_usage", "key_id", "created_at", sqlite_where=text("kind IN ('settle', 'adjust')")),
+    Index("ix_entries_costs", "created_at", "sequence", sqlite_where=text("kind IN ('settle', 'adjust')")),
+    Index("ix_entries_uncertain", "sequence", sqlite_where=text("certainty = 'uncertain'")),
     # A sequence number is never given twice, not even after the last row was lost with the disk.
     sqlite_autoincrement=True,
 )

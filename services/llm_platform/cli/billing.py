@@ -1,4 +1,4 @@
-"""``llm-gateway usage``, ``budgets`` and ``ledger``: what was used, what it cost, what may be spent."""
+"""``llm-gateway budgets`` and ``ledger``: what may be spent, and whether the books are right."""
 
 from __future__ import annotations
 
@@ -22,20 +22,6 @@ refused = typer.Typer(
     help="Outcomes that billing refused, in the data folder of this model-proxy: list, replay.", no_args_is_help=True
 )
 ledger.add_typer(refused, name="refused")
-
-
-def usage(
-    key: Annotated[str, typer.Option(help="Only of this key, id or prefix.")] = "",
-    since: Annotated[str, typer.Option(help="From this RFC 3339 time on.")] = "",
-    until: Annotated[str, typer.Option(help="Before this RFC 3339 time.")] = "",
-    config: ConfigOption = None,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Tokens and cost per key and model."""
-    query = ledger_pb2.UsageQuery(key_id=_key_id(key), since=since, until=until)
-    report = with_ledger(config, lambda ledger: ledger.usage(query))
-    columns = ("key_id", "provider", "model", "requests", "input_tokens", "output_tokens", "cost")
-    print_rows([_usage_row(row) for row in report.rows], columns, output, empty="Nothing was used.")
 
 
 @budgets.command("set")
@@ -118,7 +104,7 @@ def _outcome_row(outcome: ledger_pb2.Outcome) -> dict[str, Any]:
     }
 
 
-def _key_id(key: str) -> str:
+def key_id_in(key: str) -> str:
     """The id in a key or in its shown prefix: the ledger must never be told the key itself."""
     from llm_platform.auth_service.keys import key_id_of
 
@@ -127,7 +113,7 @@ def _key_id(key: str) -> str:
 
 def _existing_key_id(config: Path | None, key: str) -> str:
     """Billing does not know which keys there are, and a budget of none binds nobody without a word."""
-    key_id = _key_id(key)
+    key_id = key_id_in(key)
     request = accounts_pb2.ListKeysRequest(include_revoked=True)
     if key_id != ANONYMOUS:
         listed = with_accounts(config, lambda accounts: accounts.list_keys(request)).items
@@ -146,23 +132,6 @@ def _nano_dollars(text: str) -> int:
     if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**63:
         raise fail(f"{text!r} is not an amount between 0 and 9 billion dollars, exact to a nano-dollar.")
     return int(amount)
-
-
-def _usage_row(row: ledger_pb2.UsageRow) -> dict[str, Any]:
-    tokens = row.usage
-    return {
-        "key_id": row.key_id,
-        "provider": row.provider,
-        "model": row.model,
-        "requests": row.requests,
-        "input_tokens": tokens.input_tokens,
-        "cached_input_tokens": tokens.cached_input_tokens,
-        "cache_write_tokens": tokens.cache_write_tokens,
-        "output_tokens": tokens.output_tokens,
-        "reasoning_tokens": tokens.reasoning_tokens,
-        "cost": dollars(row.cost),
-        "cost_nano_dollars": row.cost,
-    }
 
 
 def _budget_row(budget: ledger_pb2.Budget) -> dict[str, Any]:

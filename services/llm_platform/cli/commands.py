@@ -10,6 +10,7 @@ import typer
 from llm_platform.cli import billing, checks, keys, secrets
 from llm_platform.cli.chat import chat
 from llm_platform.cli.serve import bootstrap, serve
+from llm_platform.cli.usage import usage
 
 app = typer.Typer(
     name="llm-gateway",
@@ -22,7 +23,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(bootstrap)
 app.command()(chat)
-app.command()(billing.usage)
+app.command()(usage)
 app.add_typer(keys.commands, name="keys")
 app.add_typer(secrets.commands, name="secrets")
 app.add_typer(billing.budgets, name="budgets")

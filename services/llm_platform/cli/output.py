@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 
 UNBOUNDED = 100_000
 """Columns of an output that is not a terminal."""
+_FORMULA = frozenset("=+-@\t\r\n")
+"""What a cell begins with that a spreadsheet computes."""
 
 Row = Mapping[str, Any]
 
@@ -19,6 +24,14 @@ Row = Mapping[str, Any]
 class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
+
+
+class ReportFormat(StrEnum):
+    """Of what may be long: JSON and CSV are written as they are read."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
@@ -34,6 +47,37 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], output: Format, *, e
         _print_table(rows, columns)
 
 
+class Printer:
+    """Prints the rows of a report page by page; a table, which has to know its widths, at the end."""
+
+    def __init__(self, columns: Sequence[str], output: ReportFormat, *, empty: str) -> None:
+        self._columns = columns
+        self._output = output
+        self._empty = empty
+        self._rows: list[Row] = []
+        self._printed = 0
+        if output is ReportFormat.CSV:
+            csv.writer(sys.stdout).writerow(columns)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        if self._output is ReportFormat.TABLE:
+            self._rows += rows
+        elif self._output is ReportFormat.CSV:
+            writer = csv.writer(sys.stdout)
+            writer.writerows([_csv_cell(row.get(name)) for name in self._columns] for row in rows)
+        else:
+            for row in rows:
+                print("[" if not self._printed else ",")
+                print(indent(json.dumps(row, indent=2, ensure_ascii=False), "  "), end="")
+                self._printed += 1
+
+    def end(self) -> None:
+        if self._output is ReportFormat.JSON:
+            print("\n]" if self._printed else "[]")
+        elif self._output is ReportFormat.TABLE:
+            print_rows(self._rows, self._columns, Format.TABLE, empty=self._empty)
+
+
 def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -46,12 +90,19 @@ def fail(message: str, hint: str = "") -> typer.Exit:
     return typer.Exit(1)
 
 
-def dollars(nano: int) -> str:
+def dollars(nano: int, currency: str = "$") -> str:
     """Nano-dollars as dollars, exactly."""
     sign, nano = ("-" if nano < 0 else ""), abs(nano)
     whole, fraction = divmod(nano, 1_000_000_000)
     digits = f"{fraction:09d}".rstrip("0").ljust(2, "0")
-    return f"{sign}${whole}.{digits}"
+    return f"{sign}{currency}{whole}.{digits}"
+
+
+def _csv_cell(value: object) -> object:
+    """A text that a spreadsheet would take for a formula becomes one for it as well (OWASP: CSV injection)."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
 
 
 def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:

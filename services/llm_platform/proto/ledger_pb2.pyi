@@ -110,36 +110,68 @@ class RecordReply(_message.Message):
     def __init__(self, recorded: _Optional[int] = ..., known: _Optional[int] = ...) -> None: ...
 
 class UsageQuery(_message.Message):
-    __slots__ = ("key_id", "since", "until")
+    __slots__ = ("key_id", "since", "until", "by", "time_zone", "user_id", "team_id", "organization_id", "provider", "model", "order", "limit", "cursor")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    TEAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     since: str
     until: str
-    def __init__(self, key_id: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
+    by: _containers.RepeatedScalarFieldContainer[str]
+    time_zone: str
+    user_id: str
+    team_id: str
+    organization_id: str
+    provider: str
+    model: str
+    order: str
+    limit: int
+    cursor: str
+    def __init__(self, key_id: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., by: _Optional[_Iterable[str]] = ..., time_zone: _Optional[str] = ..., user_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., order: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class UsageRow(_message.Message):
-    __slots__ = ("key_id", "model", "provider", "requests", "usage", "cost")
+    __slots__ = ("key_id", "model", "provider", "requests", "usage", "cost", "day", "user_id", "team_id", "organization_id", "adjusted")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    TEAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTED_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     model: str
     provider: str
     requests: int
     usage: _common_pb2.Usage
     cost: int
-    def __init__(self, key_id: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., requests: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., cost: _Optional[int] = ...) -> None: ...
+    day: str
+    user_id: str
+    team_id: str
+    organization_id: str
+    adjusted: int
+    def __init__(self, key_id: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., requests: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., cost: _Optional[int] = ..., day: _Optional[str] = ..., user_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., adjusted: _Optional[int] = ...) -> None: ...
 
 class UsageReport(_message.Message):
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "cursor")
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[UsageRow]
-    def __init__(self, rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ...) -> None: ...
+    cursor: str
+    def __init__(self, rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("sequence", "kind", "reservation_id", "attempt_id", "key_id", "provider", "model", "amount", "certainty", "usage", "result", "price_revision", "created_at", "request_id")

@@ -269,8 +269,8 @@ async def test_usage_is_summed_by_key_provider_and_model_within_the_time_asked_f
             (r.key_id, r.model, r.requests, r.usage.input_tokens, r.usage.output_tokens, r.cost) for r in report.rows
         ]
 
-    assert await rows() == [("key_a", "echo", 2, 1, 2, 5_000), ("key_b", "parrot", 1, 3, 0, 3_000)]
-    assert await rows(key_id="key_a", since="2026-01-01T01:00:00Z") == [("key_a", "echo", 1, 0, 2, 4_000)]
+    assert await rows() == [("key_a", "echo", 3, 1, 2, 5_000), ("key_b", "parrot", 1, 3, 0, 3_000)]
+    assert await rows(key_id="key_a", since="2026-01-01T01:00:00Z") == [("key_a", "echo", 2, 0, 2, 4_000)]
     assert await rows(until="2026-01-01T02:00:00+01:00") == [("key_a", "echo", 1, 1, 0, 1_000)]
     for wrong in ("yesterday", "2026-01-01T00:00:00"):
         with pytest.raises(PlatformError) as caught:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 
+from llm_platform.billing.app import open_ledger
+from llm_platform.core.config import Config, Service
 from llm_platform.model_proxy.refused import set_aside
 from llm_platform.proto import ledger_pb2
+from tests.unit.billing.calls import outcome, record, reserve, reserve_each
 from tests.unit.cli.conftest import CommandLine
 
 CANARY = "canary-4f1d9b7e2c"
@@ -122,6 +128,32 @@ def test_usage_and_the_ledger_of_a_new_platform(cli: CommandLine) -> None:
     assert cli.json("usage") == []
     assert "Nothing was used" in cli("usage").stdout
     assert cli.json("ledger", "verify") == {"entries": 0, "open_reservations": 0, "problems": []}
+
+
+def test_usage_is_printed_by_any_groups_and_no_name_becomes_a_formula(cli: CommandLine) -> None:
+    async def book() -> None:
+        config = Config(service=Service(data_dir=cli.directory / "data"))
+        async with open_ledger(config, clock=lambda: 1_792_889_999.0) as ledger:  # 2026-10-25T02:59:59+02:00
+            for model in ("=HYPERLINK(1)", "Модель 模型"):
+                call = reserve(model=model)
+                await reserve_each(ledger, call)
+                await record(ledger, outcome(call, input_tokens=3, output_tokens=1))
+
+    asyncio.run(book())
+    groups = ("usage", "--by", "day,model", "--tz", "Europe/Berlin", "--since", "2026-10-25", "--until", "2026-10-26")
+    lines = list(csv.DictReader(io.StringIO(cli(*groups, "--format", "csv").stdout)))
+    assert [(line["day"], line["model"], line["cost"]) for line in lines] == [
+        ("2026-10-25", "'=HYPERLINK(1)", "0.000005"),
+        ("2026-10-25", "Модель 模型", "0.000005"),
+    ]
+    rows = cli.json(*groups)
+    assert [(row["model"], row["requests"], row["cost_nano_dollars"]) for row in rows] == [
+        ("=HYPERLINK(1)", 1, 5_000),
+        ("Модель 模型", 1, 5_000),
+    ]
+    refused = cli("usage", "--by", "colour")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "by: give some of key, user" in refused.stderr
 
 
 def test_config_check_prints_every_problem_and_exits_1(cli: CommandLine) -> None:

@@ -1,0 +1,61 @@
+"""The checks of ``ledger verify`` on what was summed up beside the balances: the roll-ups of usage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Subquery, and_, func, literal, or_, select
+
+from llm_platform.billing.audit import Check
+from llm_platform.billing.schema import entries
+from llm_platform.billing.schema_derived import usage_progress, usage_rollups
+from llm_platform.billing.usage import COSTS, GRAINS, MEASURES, measured, total
+
+_PART = ("key_id", "model")
+
+
+def _summed(name: str, grain: int) -> Subquery:
+    parts = [usage_rollups.c[column] for column in _PART]
+    return (
+        select(*parts, *(total(usage_rollups.c[measure]).label(measure) for measure in MEASURES))
+        .where(usage_rollups.c.grain == grain)
+        .group_by(*parts)
+        .subquery(name)
+    )
+
+
+_booked = (
+    select(
+        *(entries.c[column] for column in _PART),
+        *(total(column).label(measure) for measure, column in zip(MEASURES, measured(), strict=True)),
+    )
+    .where(COSTS, entries.c.sequence <= select(usage_progress.c.sequence).scalar_subquery())
+    .group_by(*(entries.c[column] for column in _PART))
+    .subquery("booked")
+)
+
+
+def _differing(grain: int, left: Any, right: Any) -> Check:
+    """What ``left`` has and ``right`` has otherwise or not at all."""
+    same = and_(*(left.c[column] == right.c[column] for column in _PART))
+    differs = or_(*(left.c[measure] != func.coalesce(right.c[measure], 0) for measure in MEASURES))
+    return Check(
+        select(
+            literal(grain // 60_000_000).label("minutes"),
+            *(left.c[column] for column in _PART),
+            left.c.cost,
+            func.coalesce(right.c.cost, 0).label("other"),
+        )
+        .select_from(left.outerjoin(right, same))
+        .where(differs),
+        "key {key_id}, model {model}: the usage in parts of {minutes} minutes is not that of the entries "
+        "(cost {cost} against {other})",
+    )
+
+
+DERIVED_CHECKS = tuple(
+    check
+    for grain in GRAINS
+    for summed in (_summed(f"every_{grain}", grain),)
+    for check in (_differing(grain, _booked, summed), _differing(grain, summed, _booked))
+)
