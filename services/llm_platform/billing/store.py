@@ -83,7 +83,11 @@ class Store:
             locked,
             holds,
             reserved={reservation_id: Reserved(*row) for reservation_id, *row in known},
-            settled={reference for (reference,) in self._sql.settled_attempts(transaction, sorted(attempts))},
+            settled={
+                reference
+                for reference, kind in self._sql.kinds_of_entries(transaction, sorted(attempts))
+                if kind == "settle"
+            },
         )
 
     def _holds(self, transaction: Transaction, ids: set[str]) -> dict[str, Hold]:

@@ -9,9 +9,12 @@ what nobody waits for.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import asyncpg
@@ -44,14 +47,23 @@ _BROKEN = (OSError, asyncpg.InternalClientError)
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, *_BROKEN)
 _NO_ANSWER = "57014"  # query_canceled: what the server says when it stops by itself what took too long
 _NOT_REACHED = "08001"
+_PARAMETER = re.compile(r"\$(\d+)")
 _Errors = AsyncAdapt_asyncpg_dbapi
 _CLASSES = {"22": _Errors.DataError, "23": _Errors.IntegrityError, "42": _Errors.ProgrammingError}
 
 
-def connector(url: URL, statement_seconds: float = STATEMENT_SECONDS) -> Connect:
+BY_INDEX = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
+"""For a connection whose statements all find few rows by an index. Left alone, the server keeps the plan that was best
+while a table was small, and reads the whole of it with each statement when it no longer is."""
+
+
+def connector(
+    url: URL, statement_seconds: float = STATEMENT_SECONDS, planning: Mapping[str, str] | None = None
+) -> Connect:
     """How to connect to the server of ``url``. Raises ValueError for an option that is not known.
 
-    libpq's ``sslmode`` (also as ``ssl``) and ``sslrootcert`` are taken from the URL's query.
+    libpq's ``sslmode`` (also as ``ssl``) and ``sslrootcert`` are taken from the URL's query. ``planning`` are further
+    settings of the session.
     """
     make_dialect: Any = PGDialect_asyncpg
     _, options = make_dialect().create_connect_args(url)
@@ -67,6 +79,7 @@ def connector(url: URL, statement_seconds: float = STATEMENT_SECONDS) -> Connect
         "lock_timeout": str(int(min(statement_seconds, TRANSACTION_SECONDS / 2) * 1000)),
         # A process that was cut off leaves its locks behind for no longer than this.
         "idle_in_transaction_session_timeout": milliseconds,
+        **(planning or {}),
     }
 
     async def connect() -> Any:
@@ -181,7 +194,7 @@ class ServerTransactions:
         try:
             # The rules hold by locks on rows: what was waited for must be read as it is now.
             await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            done = await greenlet_spawn(work, _ServerTransaction(connection), *arguments)
+            done: T = await greenlet_spawn(_whole, work, _ServerTransaction(connection), *arguments)
             await connection.execute("COMMIT")
         except BaseException as error:
             await self._roll_back(connection, error)
@@ -200,7 +213,43 @@ class ServerTransactions:
 class _ServerTransaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._texts: list[str] = []
+        self._values: list[Any] = []
+        self._counts: list[int] = []
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        self.send()
         rows: Sequence[Sequence[Any]] = await_only(self._connection.fetch(statement, *values))
         return rows
+
+    def write(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._texts.append(statement)
+        self._counts.append(len(values))
+        self._values += values
+
+    def send(self) -> None:
+        """What was written. Every statement of its own would cost a round trip."""
+        if self._texts:
+            statement, values = _together(tuple(self._texts), tuple(self._counts)), self._values
+            self._texts, self._values, self._counts = [], [], []
+            await_only(self._connection.fetch(statement, *values))
+
+
+def _whole(work: Callable[[Transaction, *Arguments], T], transaction: _ServerTransaction, *arguments: *Arguments) -> T:
+    done = work(transaction, *arguments)
+    transaction.send()
+    return done
+
+
+@lru_cache(64)
+def _together(statements: tuple[str, ...], counts: tuple[int, ...]) -> str:
+    """One statement that runs several, whose parameters (so many each) follow each other."""
+    firsts = accumulate(counts, initial=0)
+    *first, last = (_renumbered(statement, before) for statement, before in zip(statements, firsts, strict=False))
+    if not first:
+        return last
+    return f"WITH {', '.join(f'part_{number} AS ({part})' for number, part in enumerate(first))} {last}"
+
+
+def _renumbered(statement: str, by: int) -> str:
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)

@@ -32,6 +32,14 @@ class Transaction(Protocol):
         """Runs one statement; answers its rows, all at once."""
         ...
 
+    def write(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Runs a statement without an answer: before the next ``run``, at the latest before the commit.
+
+        To a server all that wait for it travel together, as parts of one statement. So each has to be about rows of
+        its own, and sees nothing of what the others do.
+        """
+        ...
+
 
 class Transactions(Protocol):
     """Runs whole write transactions, one after the other."""
@@ -45,9 +53,9 @@ class Transactions(Protocol):
 async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None = None) -> AsyncIterator[Transactions]:
     """Write transactions on the database of ``engine``; default timeout: BUSY_TIMEOUT_MS."""
     if engine.dialect.name == "postgresql":
-        from llm_platform.core.postgresql import ServerTransactions, connector
+        from llm_platform.core.postgresql import BY_INDEX, ServerTransactions, connector
 
-        served = ServerTransactions(connector(engine.url))
+        served = ServerTransactions(connector(engine.url, planning=BY_INDEX))
         try:
             yield served
         finally:
@@ -123,3 +131,6 @@ class _FileTransaction:
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         return self._connection.execute(statement, values).fetchall()
+
+    def write(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._connection.execute(statement, values)
