@@ -30,6 +30,8 @@ class Simulator:
 
     def __init__(self, *, key: str = KEY, record: Path | None = None) -> None:
         self.key = key
+        self.keys = {key}
+        """Any of them is taken."""
         self.record = Record(record)
         self.behaviours: dict[str, Behaviour] = {}
         self.port = 0
@@ -58,6 +60,7 @@ class Simulator:
                 web.delete("/record", self._clear_record),
                 web.get("/usage-export", self._show_export),
                 web.put("/behaviour/{model}", self._set_behaviour),
+                web.put("/keys", self._set_keys),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=0.2)
@@ -91,6 +94,14 @@ class Simulator:
         self._failed[model] = 0
         return web.Response(status=204)
 
+    async def _set_keys(self, request: web.Request) -> web.Response:
+        """A JSON list: the keys that are taken from now on."""
+        try:
+            self.keys = set(msgspec.json.decode(await request.read(), type=list[str]))
+        except msgspec.DecodeError as error:
+            return web.Response(status=400, text=str(error))
+        return web.Response(status=204)
+
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         try:
@@ -118,8 +129,8 @@ class Simulator:
         given = request.headers.get("Authorization", "")
         if not given.startswith("Bearer "):
             raise RefusedError(401, "You didn't provide an API key.")
-        if given != f"Bearer {self.key}":
-            shown = given.removeprefix("Bearer ")
+        shown = given.removeprefix("Bearer ")
+        if shown not in self.keys:
             raise RefusedError(401, f"Incorrect API key provided: {shown}.", code="invalid_api_key")
         if request.content_type != "application/json":
             raise RefusedError(400, "Invalid content type; it must be application/json.")

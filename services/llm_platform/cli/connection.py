@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_platform.auth_service.interfaces import Accounts
     from llm_platform.billing.interfaces import Ledger
     from llm_platform.core.config import Config
+    from llm_platform.core.errors import PlatformError
     from llm_platform.rpc.port import Port
     from llm_platform.secrets_service.interfaces import Secrets
 
@@ -76,17 +77,66 @@ def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result
     return _run(config, SECRETS, embedded, work)
 
 
+def with_each_secrets(
+    path: Path | None, work: Callable[[Secrets], Awaitable[Result]]
+) -> dict[str, Result | PlatformError]:
+    """Runs ``work`` with every replica of secrets-service that answers, one after the other; by endpoint.
+
+    Without services: with the embedded store. Raises PlatformError when none can be reached.
+    """
+    from llm_platform.core.errors import Code, PlatformError
+    from llm_platform.proto import common_pb2
+    from llm_platform.rpc.client import Peers
+    from llm_platform.rpc.peer import peer_name
+    from llm_platform.secrets_service.interfaces import SECRETS
+
+    config = load_config(path)
+    if not (config.tls and config.peers):
+        return {str(config.service.data_dir): with_secrets(path, work)}
+    name = peer_name(SECRETS)
+
+    async def reach(endpoint: str, stack: AsyncExitStack) -> Secrets | None:
+        one = config.model_copy(update={"peers": {name: [endpoint]}})
+        secrets = (await stack.enter_async_context(Peers(one))).remote(SECRETS)
+        try:
+            await secrets.seal_status(common_pb2.Empty())
+        except PlatformError as error:
+            if error.code is Code.UNAVAILABLE:
+                return None  # a replica slot where nothing runs
+            raise
+        return secrets
+
+    async def attempt(secrets: Secrets) -> Result | PlatformError:
+        try:
+            return await work(secrets)
+        except PlatformError as error:
+            return error
+
+    async def execute() -> dict[str, Result | PlatformError]:
+        async with AsyncExitStack() as stack:
+            endpoints = config.peers.get(name, [])
+            reached = await asyncio.gather(*(reach(endpoint, stack) for endpoint in endpoints))
+            answers = {
+                endpoint: await attempt(secrets)
+                for endpoint, secrets in zip(endpoints, reached, strict=True)
+                if secrets is not None
+            }
+        if not answers:
+            raise PlatformError(Code.UNAVAILABLE, f"None of {len(endpoints)} endpoints of {name} can be reached.")
+        return answers
+
+    _quiet(config)
+    return asyncio.run(execute())
+
+
 def _run(
     path: Path | None,
     port: Port[Interface],
     embedded: Callable[[Config], AbstractAsyncContextManager[Interface]],
     work: Callable[[Interface], Awaitable[Result]],
 ) -> Result:
-    from llm_platform.core import logging
-
     config = load_config(path)
-    quiet = config.logging.model_copy(update={"level": "error", "format": "text", "output": "stderr"})
-    logging.configure(config.model_copy(update={"logging": quiet}))
+    _quiet(config)
 
     async def execute() -> Result:
         opened = _remote(config, port) if config.tls and config.peers else embedded(config)
@@ -94,6 +144,13 @@ def _run(
             return await work(service)
 
     return asyncio.run(execute())
+
+
+def _quiet(config: Config) -> None:
+    from llm_platform.core import logging
+
+    quiet = config.logging.model_copy(update={"level": "error", "format": "text", "output": "stderr"})
+    logging.configure(config.model_copy(update={"logging": quiet}))
 
 
 @asynccontextmanager

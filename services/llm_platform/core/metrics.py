@@ -100,6 +100,11 @@ provider_requests = Counter("llm_provider_requests_total", "Calls to providers."
 provider_duration = Histogram(
     "llm_provider_duration_seconds", "Duration of calls to providers.", ["provider"], buckets=REQUEST_SECONDS
 )
+provider_key_fallbacks = Counter(
+    "llm_provider_key_fallbacks_total",
+    "Calls sent again with another key, after the provider refused one.",
+    ["provider"],
+)
 provider_retries = Counter("llm_provider_retries_total", "Calls to providers that were sent again.", ["provider"])
 provider_healthy = Gauge("llm_provider_healthy", "1 when the provider takes requests.", ["provider"])
 provider_circuit_open = Gauge("llm_provider_circuit_open", "1 while the circuit breaker is open.", ["provider"])
@@ -129,6 +134,8 @@ limiter_leases = Gauge("llm_limiter_leases", "Requests that hold a place in a co
 limiter_subjects = Gauge("llm_limiter_subjects", "Keys that the limiter keeps state of.")
 limiter_degraded = Gauge("llm_limiter_degraded", "1 while limits are not exact, by policy.")
 secret_accesses = Counter("llm_secret_accesses_total", "Accesses to secrets.", ["operation", "result"])
+secrets_expiring = Gauge("llm_secrets_expiring", "Secrets whose expires_at is near, or past.", ["state"])
+secrets_sealed = Gauge("llm_secrets_sealed", "1 while the embedded store of secrets is sealed.")
 
 # --- every process ------------------------------------------------------------------------------------
 ready = Gauge("llm_ready", "1 when the process takes requests.")

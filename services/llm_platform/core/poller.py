@@ -18,7 +18,8 @@ log = get_logger("poller")
 class Poller:
     """Calls ``look`` every ``seconds``, and at once after a change in this process.
 
-    ``failures`` are the exceptions that it may raise: they are logged once, until it succeeds again.
+    ``failures`` are the exceptions that it may raise: they are logged once, until it succeeds again. After each the
+    wait doubles, up to ``longest`` seconds.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class Poller:
         look: Callable[[], Awaitable[None]],
         failures: tuple[type[Exception], ...],
         seconds: float = POLL_SECONDS,
+        longest: float = 0,
     ) -> None:
         self._what = what
         self._look = look
         self._failures = failures
         self._seconds = seconds
+        self._longest = max(seconds, longest)
         self._changed = asyncio.Event()
         self.failing = False
 
@@ -51,15 +54,18 @@ class Poller:
                 await task
 
     async def _run(self) -> None:
+        wait = self._seconds
         while True:
             self._changed.clear()
             try:
                 await self._look()
                 self.failing = False
+                wait = self._seconds
             except self._failures as error:
                 if not self.failing:
                     log.error(f"{self._what} cannot be read", reason=str(error))
                 self.failing = True
+                wait = min(wait * 2, self._longest)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(wait):
                     await self._changed.wait()

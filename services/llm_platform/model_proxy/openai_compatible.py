@@ -14,6 +14,7 @@ import msgspec
 from llm_platform.core import config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Take
+from llm_platform.core.redaction import Secret
 from llm_platform.http.client.client import (
     ConnectError,
     HttpClient,
@@ -82,7 +83,7 @@ class OpenAICompatible:
         return Prepared(_encode(fields), call.stream, call.usage_wanted, call.route.upstream_model)
 
     async def send(self, request: Prepared, sending: Sending) -> Answer:
-        key = self._key.current
+        key = sending.key = sending.key or self._key.current
         headers = [("x-client-request-id", sending.attempt_id)]
         if key:
             headers.append(("authorization", f"Bearer {key.reveal()}"))
@@ -100,14 +101,14 @@ class OpenAICompatible:
         except ResponseLostError as lost:
             raise self._lost(lost) from None
         try:
-            return await self._answer(request, response)
+            return await self._answer(request, response, key)
         except BaseException:
             response.close()
             raise
 
-    async def _answer(self, request: Prepared, response: Response) -> Answer:
+    async def _answer(self, request: Prepared, response: Response, key: Secret[str] | None) -> Answer:
         if response.status != 200:
-            raise await self._refusal(response)
+            raise await self._refusal(response, key)
         content_type = response.header(b"content-type") or "application/json"
         if (response.header(b"content-encoding") or "identity") != "identity":
             raise self._broken("compressed its answer although it was asked not to")
@@ -127,12 +128,12 @@ class OpenAICompatible:
             raise self.error_in_answer(reading.error, charged=False)
         return BufferedAnswer(content_type, headers, body, reading.usage)
 
-    async def _refusal(self, response: Response) -> AttemptError:
+    async def _refusal(self, response: Response, key: Secret[str] | None) -> AttemptError:
         try:
             body = await read_whole(response, _LARGEST_ERROR)
         except (ResponseLostError, ValueError):
             body = b""
-        return refusals.failure_of(self.name, response.status, refusals.parse(body), response.header, self._key.current)
+        return refusals.failure_of(self.name, response.status, refusals.parse(body), response.header, key)
 
     def _unreachable(self, error: ConnectError) -> AttemptError:
         if isinstance(error, TooManyConnectionsError):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from llm_platform.core.errors import PlatformError
+from llm_platform.core.redaction import Secret
 from llm_platform.proto import common_pb2, inference_pb2
 
 
@@ -42,6 +43,8 @@ class Sending:
     """Seconds it may take to its first byte."""
     silence: float
     """Seconds it may be silent after that."""
+    key: Secret[str] | None = None
+    """What it is made with: given when the provider refused another one, else noted by ``Provider.send``."""
     left: bool = False
     """The request is on its way: the provider may work on it, and charge."""
 

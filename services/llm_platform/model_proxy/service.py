@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from llm_platform.core import metrics
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Reply
+from llm_platform.core.redaction import Secret
 from llm_platform.model_proxy.attempt import Attempt
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Sending
@@ -83,6 +84,8 @@ class ModelProxyService:
         budget = call.timeout_ms / 1000 if call.timeout_ms else serving.timeout
         deadline = loop.time() + budget
         number = 1
+        key: Secret[str] | None = None
+        refused: list[Secret[str]] = []
         attempt = Attempt(self._journal, call, request, number)
         while True:
             await self._journaled(serving, attempt)
@@ -90,12 +93,21 @@ class ModelProxyService:
                 attempt.id,
                 first_byte=max(min(serving.timeout, deadline - loop.time()), 0.001),
                 silence=min(serving.timeout, budget),
+                key=key,
             )
             try:
                 answer = await serving.provider.send(request, sending)
             except AttemptError as failure:
+                other = await self._other_key(serving, attempt, failure, sending.key, refused)
+                if other is not None and loop.time() < deadline:
+                    # The provider has not worked on it: no retry that a caller could forbid.
+                    key = other
+                    attempt.failed(failure, final=False)
+                    number += 1
+                    attempt = Attempt(self._journal, call, request, number, after=attempt)
+                    continue
                 self._note(serving, failure)
-                pause = serving.retry.pause_after(number, failure, deadline - loop.time())
+                pause = serving.retry.pause_after(number - len(refused), failure, deadline - loop.time())
                 if pause is None or call.forbid_retry:
                     attempt.failed(failure, final=True)
                     raise failure.error from None
@@ -111,6 +123,25 @@ class ModelProxyService:
             else:
                 serving.health.succeeded()
                 return attempt, answer, number
+
+    async def _other_key(
+        self,
+        serving: Serving,
+        attempt: Attempt,
+        failure: AttemptError,
+        used: Secret[str] | None,
+        refused: list[Secret[str]],
+    ) -> Secret[str] | None:
+        """Another key, when the provider refused this one: during a rotation both may be right."""
+        if failure.error.code is not Code.PROVIDER_AUTHENTICATION or serving.key is None or used is None:
+            return None
+        refused.append(used)
+        try:
+            return await serving.key.another(refused, used)
+        except BaseException:  # the caller left
+            serving.health.abandoned()
+            attempt.failed(failure, final=True)
+            raise
 
     async def _journaled(self, serving: Serving, attempt: Attempt) -> None:
         try:

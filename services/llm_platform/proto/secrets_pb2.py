@@ -25,35 +25,71 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/secrets.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"1\n\x10GetSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"6\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05value\x18\x03 \x01(\x0c\"c\n\x10PutSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x13\n\x11_expected_version\".\n\rSecretVersion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"$\n\x12ListSecretsRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\"Y\n\nSecretInfo\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\r\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\x12\n\nupdated_at\x18\x04 \x01(\t\"0\n\x0bSecretInfos\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.llm.v1.SecretInfo\"#\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t2\xab\x02\n\x07Secrets\x12\x34\n\x03Get\x12\x18.llm.v1.GetSecretRequest\x1a\x0e.llm.v1.Secret\"\x03\x90\x02\x01\x12\x36\n\x03Put\x12\x18.llm.v1.PutSecretRequest\x1a\x15.llm.v1.SecretVersion\x12<\n\x04List\x12\x1a.llm.v1.ListSecretsRequest\x1a\x13.llm.v1.SecretInfos\"\x03\x90\x02\x01\x12\x39\n\x06\x44\x65lete\x12\x1b.llm.v1.DeleteSecretRequest\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x39\n\x05Watch\x12\x1a.llm.v1.ListSecretsRequest\x1a\x12.llm.v1.SecretInfo0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/secrets.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"G\n\x10GetSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x14\n\x0cwith_overlap\x18\x03 \x01(\x08\"f\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05value\x18\x03 \x01(\x0c\x12.\n\x0boverlapping\x18\x04 \x03(\x0b\x32\x19.llm.v1.OverlappingSecret\"H\n\x11OverlappingSecret\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x13\n\x0bvalid_until\x18\x03 \x01(\t\"c\n\x10PutSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"\x98\x01\n\x13RotateSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1c\n\x0foverlap_seconds\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x13\n\x11_expected_versionB\x12\n\x10_overlap_seconds\".\n\rSecretVersion\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"\xf9\x01\n\x15\x44\x65scribeSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x39\n\x06labels\x18\x03 \x03(\x0b\x32).llm.v1.DescribeSecretRequest.LabelsEntry\x12\x16\n\x0eremoved_labels\x18\x04 \x03(\t\x12\x17\n\nexpires_at\x18\x05 \x01(\tH\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_descriptionB\r\n\x0b_expires_at\"$\n\x12ListSecretsRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\"\xc9\x02\n\nSecretInfo\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\r\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\x12\n\nupdated_at\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12.\n\x06labels\x18\x06 \x03(\x0b\x32\x1e.llm.v1.SecretInfo.LabelsEntry\x12\x12\n\nexpires_at\x18\x07 \x01(\t\x12\x12\n\ncreated_at\x18\x08 \x01(\t\x12\x12\n\ncreated_by\x18\t \x01(\t\x12\x12\n\nupdated_by\x18\n \x01(\t\x12*\n\x07\x64\x65tails\x18\x0b \x03(\x0b\x32\x19.llm.v1.SecretVersionInfo\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x11SecretVersionInfo\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\ncreated_at\x18\x02 \x01(\t\x12\x12\n\ncreated_by\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12\x13\n\x0bvalid_until\x18\x05 \x01(\t\"0\n\x0bSecretInfos\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.llm.v1.SecretInfo\"4\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"e\n\x0bSecretsSeal\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x08\x12\x12\n\npassphrase\x18\x03 \x01(\x08\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x13\n\x0b\x63onfirmable\x18\x05 \x01(\x08\"(\n\x12SealSecretsRequest\x12\x12\n\npassphrase\x18\x01 \x01(\x0c\">\n\x14UnsealSecretsRequest\x12\x12\n\npassphrase\x18\x01 \x01(\x0c\x12\x12\n\ninitialize\x18\x02 \x01(\x08\"(\n\x15RotateStoreKeyRequest\x12\x0f\n\x07\x63onfirm\x18\x01 \x01(\x08\x32\x90\x06\n\x07Secrets\x12\x34\n\x03Get\x12\x18.llm.v1.GetSecretRequest\x1a\x0e.llm.v1.Secret\"\x03\x90\x02\x01\x12\x36\n\x03Put\x12\x18.llm.v1.PutSecretRequest\x1a\x15.llm.v1.SecretVersion\x12<\n\x06Rotate\x12\x1b.llm.v1.RotateSecretRequest\x1a\x15.llm.v1.SecretVersion\x12=\n\x08\x44\x65scribe\x12\x1d.llm.v1.DescribeSecretRequest\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12<\n\x04List\x12\x1a.llm.v1.ListSecretsRequest\x1a\x13.llm.v1.SecretInfos\"\x03\x90\x02\x01\x12\x39\n\x06\x44\x65lete\x12\x1b.llm.v1.DeleteSecretRequest\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x34\n\x07\x44isable\x12\x15.llm.v1.SecretVersion\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x33\n\x06\x45nable\x12\x15.llm.v1.SecretVersion\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x39\n\x05Watch\x12\x1a.llm.v1.ListSecretsRequest\x1a\x12.llm.v1.SecretInfo0\x01\x12\x35\n\nSealStatus\x12\r.llm.v1.Empty\x1a\x13.llm.v1.SecretsSeal\"\x03\x90\x02\x01\x12<\n\x04Seal\x12\x1a.llm.v1.SealSecretsRequest\x1a\x13.llm.v1.SecretsSeal\"\x03\x90\x02\x02\x12@\n\x06Unseal\x12\x1c.llm.v1.UnsealSecretsRequest\x1a\x13.llm.v1.SecretsSeal\"\x03\x90\x02\x02\x12\x44\n\x0eRotateStoreKey\x12\x1d.llm.v1.RotateStoreKeyRequest\x1a\x13.llm.v1.SecretsSealb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_platform.proto.secrets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DESCRIBESECRETREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_DESCRIBESECRETREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_SECRETINFO_LABELSENTRY']._loaded_options = None
+  _globals['_SECRETINFO_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_SECRETS'].methods_by_name['Get']._loaded_options = None
   _globals['_SECRETS'].methods_by_name['Get']._serialized_options = b'\220\002\001'
+  _globals['_SECRETS'].methods_by_name['Describe']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Describe']._serialized_options = b'\220\002\002'
   _globals['_SECRETS'].methods_by_name['List']._loaded_options = None
   _globals['_SECRETS'].methods_by_name['List']._serialized_options = b'\220\002\001'
   _globals['_SECRETS'].methods_by_name['Delete']._loaded_options = None
   _globals['_SECRETS'].methods_by_name['Delete']._serialized_options = b'\220\002\002'
+  _globals['_SECRETS'].methods_by_name['Disable']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Disable']._serialized_options = b'\220\002\002'
+  _globals['_SECRETS'].methods_by_name['Enable']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Enable']._serialized_options = b'\220\002\002'
+  _globals['_SECRETS'].methods_by_name['SealStatus']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['SealStatus']._serialized_options = b'\220\002\001'
+  _globals['_SECRETS'].methods_by_name['Seal']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Seal']._serialized_options = b'\220\002\002'
+  _globals['_SECRETS'].methods_by_name['Unseal']._loaded_options = None
+  _globals['_SECRETS'].methods_by_name['Unseal']._serialized_options = b'\220\002\002'
   _globals['_GETSECRETREQUEST']._serialized_start=77
-  _globals['_GETSECRETREQUEST']._serialized_end=126
-  _globals['_SECRET']._serialized_start=128
-  _globals['_SECRET']._serialized_end=182
-  _globals['_PUTSECRETREQUEST']._serialized_start=184
-  _globals['_PUTSECRETREQUEST']._serialized_end=283
-  _globals['_SECRETVERSION']._serialized_start=285
-  _globals['_SECRETVERSION']._serialized_end=331
-  _globals['_LISTSECRETSREQUEST']._serialized_start=333
-  _globals['_LISTSECRETSREQUEST']._serialized_end=369
-  _globals['_SECRETINFO']._serialized_start=371
-  _globals['_SECRETINFO']._serialized_end=460
-  _globals['_SECRETINFOS']._serialized_start=462
-  _globals['_SECRETINFOS']._serialized_end=510
-  _globals['_DELETESECRETREQUEST']._serialized_start=512
-  _globals['_DELETESECRETREQUEST']._serialized_end=547
-  _globals['_SECRETS']._serialized_start=550
-  _globals['_SECRETS']._serialized_end=849
+  _globals['_GETSECRETREQUEST']._serialized_end=148
+  _globals['_SECRET']._serialized_start=150
+  _globals['_SECRET']._serialized_end=252
+  _globals['_OVERLAPPINGSECRET']._serialized_start=254
+  _globals['_OVERLAPPINGSECRET']._serialized_end=326
+  _globals['_PUTSECRETREQUEST']._serialized_start=328
+  _globals['_PUTSECRETREQUEST']._serialized_end=427
+  _globals['_ROTATESECRETREQUEST']._serialized_start=430
+  _globals['_ROTATESECRETREQUEST']._serialized_end=582
+  _globals['_SECRETVERSION']._serialized_start=584
+  _globals['_SECRETVERSION']._serialized_end=630
+  _globals['_DESCRIBESECRETREQUEST']._serialized_start=633
+  _globals['_DESCRIBESECRETREQUEST']._serialized_end=882
+  _globals['_DESCRIBESECRETREQUEST_LABELSENTRY']._serialized_start=806
+  _globals['_DESCRIBESECRETREQUEST_LABELSENTRY']._serialized_end=851
+  _globals['_LISTSECRETSREQUEST']._serialized_start=884
+  _globals['_LISTSECRETSREQUEST']._serialized_end=920
+  _globals['_SECRETINFO']._serialized_start=923
+  _globals['_SECRETINFO']._serialized_end=1252
+  _globals['_SECRETINFO_LABELSENTRY']._serialized_start=806
+  _globals['_SECRETINFO_LABELSENTRY']._serialized_end=851
+  _globals['_SECRETVERSIONINFO']._serialized_start=1254
+  _globals['_SECRETVERSIONINFO']._serialized_end=1368
+  _globals['_SECRETINFOS']._serialized_start=1370
+  _globals['_SECRETINFOS']._serialized_end=1418
+  _globals['_DELETESECRETREQUEST']._serialized_start=1420
+  _globals['_DELETESECRETREQUEST']._serialized_end=1472
+  _globals['_SECRETSSEAL']._serialized_start=1474
+  _globals['_SECRETSSEAL']._serialized_end=1575
+  _globals['_SEALSECRETSREQUEST']._serialized_start=1577
+  _globals['_SEALSECRETSREQUEST']._serialized_end=1617
+  _globals['_UNSEALSECRETSREQUEST']._serialized_start=1619
+  _globals['_UNSEALSECRETSREQUEST']._serialized_end=1681
+  _globals['_ROTATESTOREKEYREQUEST']._serialized_start=1683
+  _globals['_ROTATESTOREKEYREQUEST']._serialized_end=1723
+  _globals['_SECRETS']._serialized_start=1726
+  _globals['_SECRETS']._serialized_end=2510
 # @@protoc_insertion_point(module_scope)

@@ -8,22 +8,36 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetSecretRequest(_message.Message):
-    __slots__ = ("path", "version")
+    __slots__ = ("path", "version", "with_overlap")
     PATH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    WITH_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     path: str
     version: int
-    def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    with_overlap: bool
+    def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ..., with_overlap: _Optional[bool] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("path", "version", "value")
+    __slots__ = ("path", "version", "value", "overlapping")
     PATH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    OVERLAPPING_FIELD_NUMBER: _ClassVar[int]
     path: str
     version: int
     value: bytes
-    def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+    overlapping: _containers.RepeatedCompositeFieldContainer[OverlappingSecret]
+    def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ..., value: _Optional[bytes] = ..., overlapping: _Optional[_Iterable[_Union[OverlappingSecret, _Mapping]]] = ...) -> None: ...
+
+class OverlappingSecret(_message.Message):
+    __slots__ = ("version", "value", "valid_until")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    value: bytes
+    valid_until: str
+    def __init__(self, version: _Optional[int] = ..., value: _Optional[bytes] = ..., valid_until: _Optional[str] = ...) -> None: ...
 
 class PutSecretRequest(_message.Message):
     __slots__ = ("path", "value", "expected_version")
@@ -35,6 +49,18 @@ class PutSecretRequest(_message.Message):
     expected_version: int
     def __init__(self, path: _Optional[str] = ..., value: _Optional[bytes] = ..., expected_version: _Optional[int] = ...) -> None: ...
 
+class RotateSecretRequest(_message.Message):
+    __slots__ = ("path", "value", "expected_version", "overlap_seconds")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    value: bytes
+    expected_version: int
+    overlap_seconds: int
+    def __init__(self, path: _Optional[str] = ..., value: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., overlap_seconds: _Optional[int] = ...) -> None: ...
+
 class SecretVersion(_message.Message):
     __slots__ = ("path", "version")
     PATH_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +69,27 @@ class SecretVersion(_message.Message):
     version: int
     def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
+class DescribeSecretRequest(_message.Message):
+    __slots__ = ("path", "description", "labels", "removed_labels", "expires_at")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    description: str
+    labels: _containers.ScalarMap[str, str]
+    removed_labels: _containers.RepeatedScalarFieldContainer[str]
+    expires_at: str
+    def __init__(self, path: _Optional[str] = ..., description: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., removed_labels: _Optional[_Iterable[str]] = ..., expires_at: _Optional[str] = ...) -> None: ...
+
 class ListSecretsRequest(_message.Message):
     __slots__ = ("prefix",)
     PREFIX_FIELD_NUMBER: _ClassVar[int]
@@ -50,16 +97,51 @@ class ListSecretsRequest(_message.Message):
     def __init__(self, prefix: _Optional[str] = ...) -> None: ...
 
 class SecretInfo(_message.Message):
-    __slots__ = ("path", "current_version", "versions", "updated_at")
+    __slots__ = ("path", "current_version", "versions", "updated_at", "description", "labels", "expires_at", "created_at", "created_by", "updated_by", "details")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PATH_FIELD_NUMBER: _ClassVar[int]
     CURRENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     path: str
     current_version: int
     versions: _containers.RepeatedScalarFieldContainer[int]
     updated_at: str
-    def __init__(self, path: _Optional[str] = ..., current_version: _Optional[int] = ..., versions: _Optional[_Iterable[int]] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    description: str
+    labels: _containers.ScalarMap[str, str]
+    expires_at: str
+    created_at: str
+    created_by: str
+    updated_by: str
+    details: _containers.RepeatedCompositeFieldContainer[SecretVersionInfo]
+    def __init__(self, path: _Optional[str] = ..., current_version: _Optional[int] = ..., versions: _Optional[_Iterable[int]] = ..., updated_at: _Optional[str] = ..., description: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., expires_at: _Optional[str] = ..., created_at: _Optional[str] = ..., created_by: _Optional[str] = ..., updated_by: _Optional[str] = ..., details: _Optional[_Iterable[_Union[SecretVersionInfo, _Mapping]]] = ...) -> None: ...
+
+class SecretVersionInfo(_message.Message):
+    __slots__ = ("version", "created_at", "created_by", "enabled", "valid_until")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    created_at: str
+    created_by: str
+    enabled: bool
+    valid_until: str
+    def __init__(self, version: _Optional[int] = ..., created_at: _Optional[str] = ..., created_by: _Optional[str] = ..., enabled: _Optional[bool] = ..., valid_until: _Optional[str] = ...) -> None: ...
 
 class SecretInfos(_message.Message):
     __slots__ = ("items",)
@@ -68,7 +150,43 @@ class SecretInfos(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[SecretInfo, _Mapping]]] = ...) -> None: ...
 
 class DeleteSecretRequest(_message.Message):
-    __slots__ = ("path",)
+    __slots__ = ("path", "version")
     PATH_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     path: str
-    def __init__(self, path: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class SecretsSeal(_message.Message):
+    __slots__ = ("store", "sealed", "passphrase", "key_id", "confirmable")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    PASSPHRASE_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMABLE_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    sealed: bool
+    passphrase: bool
+    key_id: str
+    confirmable: bool
+    def __init__(self, store: _Optional[str] = ..., sealed: _Optional[bool] = ..., passphrase: _Optional[bool] = ..., key_id: _Optional[str] = ..., confirmable: _Optional[bool] = ...) -> None: ...
+
+class SealSecretsRequest(_message.Message):
+    __slots__ = ("passphrase",)
+    PASSPHRASE_FIELD_NUMBER: _ClassVar[int]
+    passphrase: bytes
+    def __init__(self, passphrase: _Optional[bytes] = ...) -> None: ...
+
+class UnsealSecretsRequest(_message.Message):
+    __slots__ = ("passphrase", "initialize")
+    PASSPHRASE_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZE_FIELD_NUMBER: _ClassVar[int]
+    passphrase: bytes
+    initialize: bool
+    def __init__(self, passphrase: _Optional[bytes] = ..., initialize: _Optional[bool] = ...) -> None: ...
+
+class RotateStoreKeyRequest(_message.Message):
+    __slots__ = ("confirm",)
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    confirm: bool
+    def __init__(self, confirm: _Optional[bool] = ...) -> None: ...

@@ -5,70 +5,123 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import SecretStr
 
 from llm_platform.core.config import Config
-from llm_platform.core.key_file import UnusableKeyError, parse_key, read_key, read_or_make_key
+from llm_platform.core.errors import CannotStartError, PlatformError
+from llm_platform.core.key_file import parse_key, read_key
+from llm_platform.core.logging import get_logger
 from llm_platform.secrets_service.audit import AuditLog
 from llm_platform.secrets_service.changes import Changes
 from llm_platform.secrets_service.disk import Disk
 from llm_platform.secrets_service.embedded import EmbeddedStore
 from llm_platform.secrets_service.interfaces import SECRETS, Store
-from llm_platform.secrets_service.sealing import Sealer
+from llm_platform.secrets_service.keyring import ConfiguredKeys, KeyFiles
+from llm_platform.secrets_service.policy import Policy
+from llm_platform.secrets_service.reminders import Reminders
+from llm_platform.secrets_service.seal import Sealing, VaultSealing
 from llm_platform.secrets_service.service import SecretService
-from llm_platform.secrets_service.store import SecretStore
 
 if TYPE_CHECKING:
     from llm_platform.core.lifecycle import Runtime
 
 VAULT_POLL_SECONDS = 5.0
-"""The longest until a change in Vault by others is seen, and until a Vault that was away is."""
+"""The longest until a change in Vault by others is seen."""
+VAULT_LONGEST_POLL_SECONDS = 20.0
+"""How seldom a Vault that is away is asked, unless somebody wants a value: whoever gets one again says so."""
+
+log = get_logger("secrets-service")
+
+
+class _Opened(NamedTuple):
+    store: Store
+    sealing: Sealing
+    changes: Changes
 
 
 @asynccontextmanager
 async def open_secrets(config: Config) -> AsyncIterator[SecretService]:
     """Over Vault when ``vault`` is configured, else over the embedded store; ``audit.log`` in ``service.data_dir``.
 
-    Vault may be away: then it is used as soon as it is there. Raises UnusableKeyError, UnusableStoreError and
-    UnusableAuthorityError; then nothing was written over.
+    Vault may be away: then it is used as soon as it is there. So may the embedded store's passphrase. Raises
+    UnusableKeyError, UnusableStoreError and UnusableAuthorityError; then nothing was written over.
     """
+    settings = config.secrets
     disk = Disk()
     try:
-        async with _open_store(config, disk) as (store, changes):
-            audit = AuditLog(config.service.data_dir / "audit.log", disk)
-            async with changes.running(), aclosing(audit):
-                yield SecretService(store, changes, audit)
+        async with _open_store(config, disk) as opened:
+            audit = AuditLog(
+                config.service.data_dir / "audit.log",
+                disk,
+                file_bytes=settings.audit_file_mb * 1024 * 1024,
+                files=settings.audit_files,
+            )
+            async with opened.changes.running(), aclosing(audit):
+                yield SecretService(
+                    opened.store,
+                    opened.sealing,
+                    opened.changes,
+                    audit,
+                    Policy(settings.policy),
+                    overlap=settings.rotation_overlap,
+                )
     finally:
         disk.close()
 
 
 @asynccontextmanager
-async def _open_store(config: Config, disk: Disk) -> AsyncIterator[tuple[Store, Changes]]:
+async def _open_store(config: Config, disk: Disk) -> AsyncIterator[_Opened]:
     """The embedded store is ``secrets.json`` and ``secrets.key`` in ``service.data_dir``."""
+    reminders = Reminders(config.secrets.reminder_days)
     if config.vault is None:
         path = config.service.data_dir / "secrets.json"
-        sealer = Sealer(_key(config, path))
-        embedded = EmbeddedStore(await disk(lambda: SecretStore(path, sealer)), disk)
-        yield embedded, Changes(embedded)
+        embedded = EmbeddedStore(path, _keys(config, path), disk)
+        await _unseal_at_start(config, embedded)
+        await embedded.open()
+        yield _Opened(embedded, embedded, Changes(embedded, reminders))
         return
     from llm_platform.secrets_service.vault_store import VaultStore
 
     config.service.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(VaultStore(config.vault)) as vault:
-        yield vault, Changes(vault, VAULT_POLL_SECONDS)
+        changes = Changes(vault, reminders, VAULT_POLL_SECONDS, VAULT_LONGEST_POLL_SECONDS)
+        vault.back = changes.changed
+        yield _Opened(vault, VaultSealing(), changes)
 
 
-def _key(config: Config, store: Path) -> bytes:
-    """From the configuration, from the file it names, else from a file made once beside a new store."""
+def _keys(config: Config, store: Path) -> ConfiguredKeys | KeyFiles:
+    """From the configuration, from the files it names, else from a file made once beside a new store."""
     stores = config.stores
-    if stores.secrets_key is not None:
-        return parse_key(stores.secrets_key.get_secret_value(), "stores.secrets_key")
-    if stores.secrets_key_file is not None:
-        return read_key(stores.secrets_key_file)
-    path = store.with_suffix(".key")
-    if store.exists() and not path.exists():
-        raise UnusableKeyError(f"The store of secrets {store} exists, but its key {path} does not: restore the key.")
-    return read_or_make_key(path)
+    key = _configured("stores.secrets_key", stores.secrets_key, stores.secrets_key_file)
+    if key is None:
+        return KeyFiles(store.with_suffix(".key"), store, sealed=stores.secrets_sealed)
+    if stores.secrets_sealed:
+        raise CannotStartError("stores.secrets_sealed has no effect with stores.secrets_key: remove one of them.")
+    name = "stores.secrets_key_previous"
+    return ConfiguredKeys(key, _configured(name, stores.secrets_key_previous, stores.secrets_key_previous_file))
+
+
+def _configured(name: str, given: SecretStr | None, file: Path | None) -> bytes | None:
+    if given is not None:
+        return parse_key(given.get_secret_value(), name)
+    return read_key(file) if file is not None else None
+
+
+async def _unseal_at_start(config: Config, store: EmbeddedStore) -> None:
+    file = config.stores.secrets_passphrase_file
+    if file is None:
+        return
+    try:
+        passphrase = file.read_bytes().rstrip(b"\r\n")
+        status = await store.seal_status()
+        if status.sealed:
+            await store.unseal(passphrase, initialize=not status.passphrase)
+    except OSError as error:
+        log.warning("stores.secrets_passphrase_file cannot be read: the store stays sealed", reason=error.strerror)
+    except PlatformError as error:
+        log.error("the store could not be unsealed at the start", reason=error.message)
 
 
 async def start(runtime: Runtime) -> None:

@@ -3,10 +3,11 @@
 JSON in two lines, so that the second can be authenticated byte for byte:
 
     {"format": 1, "key": "<key id>", "signature": "<HMAC-SHA256 of the second line>"}
-    {"store": "<id>", "secrets": {"llm/openai/api_key": {"last": 2, "updated_at": …, "versions": {"2": "<base64>"}}}}
+    {"store": "<id>", "secrets": {"llm/openai/api_key": {"last": 2, "updated_at": …, "versions": {"2": "<base64>"}, …}}}
 
-Paths, version numbers and times are readable, values are sealed (store.py). A write replaces the whole
-file (draft, fsync, rename, fsync of the folder) under an exclusive lock. Everything here blocks on the disk.
+Paths and all but the values are readable, values are sealed (store.py). A write replaces the whole file
+(durable.py) under an exclusive lock. What is not known of a release before is left out while it is empty, so that
+one reads what it knows. Everything here blocks on the disk.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,9 @@ import msgspec
 
 from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.ids import new_id
-from llm_platform.core.key_file import sync_folder
+from llm_platform.secrets_service.durable import remove_file, write_file
+from llm_platform.secrets_service.info import Info, VersionInfo
+from llm_platform.secrets_service.keyring import Keyring
 from llm_platform.secrets_service.sealing import Sealer, TamperedError
 
 FORMAT = 1
@@ -36,17 +38,38 @@ class UnusableStoreError(CannotStartError):
     """The store cannot be used with this key, or at all. Says why and what to do; nothing was changed."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One path. Without versions it is deleted; ``last`` goes on counting, so no number ever comes back."""
 
     last: int
     updated_at: int  # Unix milliseconds
     versions: dict[int, bytes]  # number -> sealed value
+    details: dict[int, VersionInfo] = {}
+    created_at: int = 0
+    created_by: str = ""
+    updated_by: str = ""
+    description: str = ""
+    labels: dict[str, str] = {}
+    expires_at: int = 0
 
-    @property
-    def current(self) -> int:
-        """The newest version; 0: deleted."""
-        return max(self.versions, default=0)
+    def info(self, now: int) -> Info:
+        """As it is at a time (Unix milliseconds): the overlap of a rotation may have ended."""
+        return Info(
+            last=self.last,
+            updated_at=self.updated_at,
+            versions={number: self._version(number, now) for number in sorted(self.versions)},
+            created_at=self.created_at,
+            created_by=self.created_by,
+            updated_by=self.updated_by,
+            description=self.description,
+            labels=self.labels,
+            expires_at=self.expires_at,
+        )
+
+    def _version(self, number: int, now: int) -> VersionInfo:
+        detail = self.details.get(number, VersionInfo())
+        ended = number != self.last and 0 < detail.valid_until <= now
+        return msgspec.structs.replace(detail, disabled=True) if ended else detail
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -77,10 +100,11 @@ class _Stamp(NamedTuple):
 class EncryptedFile:
     """Reads and replaces the file. Made when missing; refused, and left as it is, when it cannot be trusted."""
 
-    def __init__(self, path: Path, sealer: Sealer) -> None:
-        """Raises UnusableStoreError, and PlatformError when another process keeps the lock."""
+    def __init__(self, path: Path, keyring: Keyring) -> None:
+        """Raises UnusableStoreError, UnusableKeyError, SealedError, and UNAVAILABLE when another keeps the lock."""
         self._path = path
-        self._sealer = sealer
+        self._keyring = keyring
+        self._sealer: Sealer | None = None
         self._content = Content(store="", secrets={})
         self._stamp: _Stamp | None = None
         with self._named_failures():
@@ -88,8 +112,15 @@ class EncryptedFile:
         with self.locked():
             if path.exists():
                 self.read()
+                keyring.settle(self.sealer.key_id)
             else:
-                self.replace(Content(store=new_id("store"), secrets={}))
+                self.replace(Content(store=new_id("store"), secrets={}), keyring.first())
+
+    @property
+    def sealer(self) -> Sealer:
+        """What the content is sealed with, as it was read last."""
+        assert self._sealer is not None  # noqa: S101 - set by whatever opened the file
+        return self._sealer
 
     def read(self) -> Content:
         """The content as it stands on the disk now; read again only when it changed. Raises UnusableStoreError."""
@@ -102,13 +133,28 @@ class EncryptedFile:
         self._content, self._stamp = self._trusted(header, body.removesuffix(b"\n")), stamp
         return self._content
 
-    def replace(self, content: Content) -> None:
-        """Writes; on return it is on the disk. Only inside ``locked``. Raises UnusableStoreError."""
+    def replace(self, content: Content, sealer: Sealer | None = None) -> None:
+        """Writes; on return it is on the disk. Only inside ``locked``. Raises UnusableStoreError.
+
+        ``sealer`` is another one than before: then the content as it was is kept beside it.
+        """
         body = msgspec.json.encode(content)
-        header = _Header(format=FORMAT, key=self._sealer.key_id, signature=self._sealer.sign(body))
+        used = sealer or self.sealer
+        header = _Header(format=FORMAT, key=used.key_id, signature=used.sign(body))
         with self._named_failures():
-            self._stamp = _replace(self._path, msgspec.json.encode(header) + b"\n" + body + b"\n")
-        self._content = content
+            if sealer is not None and self._path.exists():
+                write_file(self._kept, self._path.read_bytes())
+            self._stamp = _Stamp.of(write_file(self._path, msgspec.json.encode(header) + b"\n" + body + b"\n"))
+        self._content, self._sealer = content, used
+
+    def forget_previous(self) -> None:
+        """Removes what a change of the key kept."""
+        with self._named_failures():
+            remove_file(self._kept)
+
+    @property
+    def _kept(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.previous")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -140,15 +186,19 @@ class EncryptedFile:
             raise self.unusable("is not a store of secrets, or is damaged; restore it from a backup") from None
         if header.format != FORMAT:
             raise self.unusable(f"has format {header.format}, this release reads {FORMAT}; run the newer release")
-        if header.key != self._sealer.key_id:
-            raise self.unusable(
-                f"was written with another key ({header.key}; given is {self._sealer.key_id}); give the right one"
-            )
+        sealer = self._sealer
+        if sealer is None or header.key != sealer.key_id:
+            sealer = self._keyring.find(header.key)
+        if sealer is None:
+            given = self._keyring.first().key_id
+            raise self.unusable(f"was written with another key ({header.key}; given is {given}); give the right one")
         try:
-            self._sealer.check(body, header.signature)
-            return msgspec.json.decode(body, type=Content)
+            sealer.check(body, header.signature)
+            content = msgspec.json.decode(body, type=Content)
         except (TamperedError, msgspec.MsgspecError):
             raise self.unusable("was changed by something else, or is damaged; restore it from a backup") from None
+        self._sealer = sealer
+        return content
 
     @contextlib.contextmanager
     def _named_failures(self) -> Iterator[None]:
@@ -164,18 +214,3 @@ def _try_lock(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _replace(path: Path, content: bytes) -> _Stamp:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            stamp = _Stamp.of(os.fstat(file.fileno()))
-        Path(draft).replace(path)
-        sync_folder(path.parent)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-    return stamp

@@ -1,30 +1,26 @@
-"""Secrets in a KV engine, version 2, of Vault or OpenBao (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2).
+"""Secrets in a KV engine, version 2, of Vault or OpenBao.
 
 A secret is the field ``value``, where ``vault kv put`` and its like write it too; what is no UTF-8 text is kept in
-base64, with the field ``encoding``. Deleting destroys all versions and leaves the metadata, so that numbers never come
-back. The newest version deleted by other means counts as the secret deleted: an older value is not brought back.
+base64, with the field ``encoding``. Deleting destroys versions and leaves the metadata, so that numbers never come
+back; disabling is Vault's own deletion, which can be undone. The newest version deleted by other means counts as
+disabled too: an older value is not brought back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
-
-import msgspec
-from hvac.exceptions import InvalidPath, InvalidRequest
+from typing import Any, TypeVar
 
 from llm_platform.core.config import Vault
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
+from llm_platform.secrets_service.info import Change, Info
 from llm_platform.secrets_service.interfaces import Found
-from llm_platform.secrets_service.store import not_found, not_newest
+from llm_platform.secrets_service.vault_cache import VaultCache
+from llm_platform.secrets_service.vault_engine import Engine
 from llm_platform.secrets_service.vault_session import (
     RETRY_SECONDS,
     VaultAwayError,
@@ -38,49 +34,37 @@ WALKERS = 3
 """Threads that listing may take: one is always left for whoever wants a value."""
 CHECK_SECONDS = 1.5
 """Less than a readiness check may take."""
-MAX_CACHED = 1_000
-
-_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/?\Z")
 
 Result = TypeVar("Result")
 
 log = get_logger("secrets-service")
 
 
-class VaultEntry(msgspec.Struct, frozen=True):
-    """One path, without its values."""
-
-    updated_at: int
-    versions: tuple[int, ...]
-    last: int
-    """The newest number that was ever given."""
-
-    @property
-    def current(self) -> int:
-        return self.versions[-1] if self.versions else 0
-
-
-class _Cached(NamedTuple):
-    found: Found
-    confirmed_at: float
-
-
 class VaultStore:
     """Every call ends within ``vault.timeout``, whatever Vault does. Values read before outlive Vault for a while."""
 
-    def __init__(self, settings: Vault, clock: Callable[[], float] = time.monotonic) -> None:
-        """Does not connect. Raises UnusableAuthorityError."""
-        self._kv = _Engine(settings)
+    def __init__(
+        self,
+        settings: Vault,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        back: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Does not connect. ``back`` is told when Vault serves again. Raises UnusableAuthorityError."""
+        self._kv = Engine(settings, wall)
         self._session = VaultSession(settings, THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="vault")
         self._walkers = asyncio.Semaphore(WALKERS)
         self._seconds = settings.timeout / 1000
         self._clock = clock
-        self._cache_seconds = settings.cache_seconds
-        self._cache: dict[str, _Cached] = {}
+        self._wall = wall
+        self.back = back
+        self._cache = VaultCache(settings.cache_seconds, clock)
+        self._entries: Mapping[str, Info] = {}
         self._away: VaultAwayError | None = None
         self._away_until = 0.0
         self._reason = ""
+        self._may_retire = True
 
     def close(self) -> None:
         """Ends the threads after the calls they are in."""
@@ -91,51 +75,64 @@ class VaultStore:
         """Raises UNAVAILABLE or PERMISSION_DENIED with the reason."""
         await self._call(lambda client: self._kv.folder(client, ""), min(CHECK_SECONDS, self._seconds))
 
-    async def entries(self) -> Mapping[str, VaultEntry]:
-        """All paths that there are below the prefix."""
+    async def entries(self) -> Mapping[str, Info]:
+        """All paths that there are below the prefix. What a rotation replaced is disabled when its time is over."""
         began = self._clock()
-        entries: dict[str, VaultEntry] = {}
+        entries: dict[str, Info] = {}
         try:
             async with asyncio.timeout(self._seconds):
                 await self._walk("", entries)
         except TimeoutError:
             raise unanswered(self._seconds) from None
-        for path, cached in list(self._cache.items()):
-            if path in entries and entries[path].current == cached.found.version:
-                self._cache[path] = cached._replace(confirmed_at=began)
-            else:
-                del self._cache[path]
-        return entries
+        self._cache.confirm(entries, began)
+        if entries != self._entries:
+            self._entries = entries
+        await self._retire_overdue(entries)
+        return self._entries
 
     async def get(self, path: str, version: int = 0) -> Found:
         """The newest for version 0; the last known while Vault is away. Raises NOT_FOUND."""
         try:
             found = await self._call(lambda client: self._kv.read(client, path, version))
         except VaultAwayError:
-            if (known := self._known(path, version)) is None:
+            if (known := self._cache.known(path, version)) is None:
                 raise
             return known
         except PlatformError:
             if version == 0:
-                self._cache.pop(path, None)
+                self._cache.forget(path)
             raise
-        if version == 0:
-            self._remember(path, found)
+        self._cache.remember(path, found, newest=version == 0)
         return found
 
-    async def put(self, path: str, value: bytes, expected_version: int | None = None) -> int:
+    async def put(
+        self, path: str, value: bytes, expected_version: int | None = None, *, by: str = "", overlap: int | None = None
+    ) -> int:
         """Adds a version and returns its number. Raises CONFLICT."""
-        version = await self._write(lambda client: self._kv.write(client, path, value, expected_version))
-        self._remember(path, Found(version, value))
+        version = await self._write(
+            lambda client: self._kv.write(client, path, value, expected_version, by, overlap)
+        )  # fmt: skip
+        self._cache.remember(path, Found(version, value), newest=True)
         return version
 
-    async def delete(self, path: str) -> int:
-        """Destroys every version; returns the number of the newest. Raises NOT_FOUND."""
-        version = await self._write(lambda client: self._kv.destroy(client, path))
-        self._cache.pop(path, None)
-        return version
+    async def describe(self, path: str, change: Change, by: str) -> int:
+        return await self._write(lambda client: self._kv.describe(client, path, change, by))
 
-    async def _walk(self, folder: str, entries: dict[str, VaultEntry]) -> None:
+    async def delete(self, path: str, version: int = 0, *, by: str = "") -> int:  # noqa: ARG002 - Vault keeps no author of it
+        """Destroys a version, every one for 0; returns its number or the newest's. Raises NOT_FOUND."""
+        number = await self._write(lambda client: self._kv.destroy(client, path, version))
+        self._cache.forget(path)
+        return number
+
+    async def disable(self, path: str, version: int, by: str) -> int:
+        number = await self._write(lambda client: self._kv.disable(client, path, version, by))
+        self._cache.forget(path)
+        return number
+
+    async def enable(self, path: str, version: int, by: str) -> int:
+        return await self._write(lambda client: self._kv.enable(client, path, version, by))
+
+    async def _walk(self, folder: str, entries: dict[str, Info]) -> None:
         async def visit(name: str) -> None:
             if name.endswith("/"):
                 await self._walk(name, entries)
@@ -148,6 +145,26 @@ class VaultStore:
         async with self._walkers:
             names = await self._call(lambda client: self._kv.folder(client, folder))
         await asyncio.gather(*(visit(folder + name) for name in names))
+
+    async def _retire_overdue(self, entries: Mapping[str, Info]) -> None:
+        """Vault itself is to refuse them as well. Until it does we do: ``Engine.read``."""
+        now = int(self._wall() * 1000)
+        for path, info in entries.items():
+            overdue = [
+                number
+                for number, each in info.versions.items()
+                if number != info.last and not each.deleted and 0 < each.valid_until <= now
+            ]
+            if not overdue:
+                continue
+            try:
+                await self._call(lambda client, path=path, overdue=overdue: self._kv.retire(client, path, overdue))  # type: ignore[misc]
+                self._may_retire = True
+            except PlatformError as error:
+                if self._may_retire:
+                    log.warning("replaced versions cannot be deleted in Vault", reason=error.message)
+                self._may_retire = False
+                return
 
     async def _write(self, work: Callable[[Any], int]) -> int:
         try:
@@ -180,6 +197,7 @@ class VaultStore:
             raise
         if self._reason:
             log.info("Vault serves again")
+            self.back()
         self._away, self._reason = None, ""
         return result
 
@@ -192,135 +210,3 @@ class VaultStore:
         if reason != self._reason:  # once: it is asked all the time
             self._reason = reason
             log.error("secrets cannot be read or written", reason=reason)
-
-    def _remember(self, path: str, found: Found) -> None:
-        known = self._cache.get(path)
-        if known is None and len(self._cache) >= MAX_CACHED:
-            return
-        if known is None or found.version >= known.found.version:
-            self._cache[path] = _Cached(found, self._clock())
-
-    def _known(self, path: str, version: int) -> Found | None:
-        cached = self._cache.get(path)
-        if cached is None or version not in (0, cached.found.version):
-            return None
-        if self._clock() - cached.confirmed_at >= self._cache_seconds:
-            del self._cache[path]
-            return None
-        return cached.found._replace(cached=True)
-
-
-class _Engine:
-    """The requests of the KV engine. They block, and raise hvac's errors but for those that belong to a secret."""
-
-    def __init__(self, settings: Vault) -> None:
-        self._mount = settings.mount.strip("/")
-        self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
-
-    def folder(self, client: Any, folder: str) -> list[str]:
-        """What is directly in the folder; folders end with /. Names that are no paths of secrets are left out."""
-        try:
-            answer = client.secrets.kv.v2.list_secrets(path=self._prefix + folder, mount_point=self._mount)
-        except InvalidPath as error:
-            if error.errors:
-                raise
-            return []
-        return [name for name in answer["data"]["keys"] if _PART.match(name)]
-
-    def entry(self, client: Any, path: str) -> VaultEntry | None:
-        """None: there has never been such a secret."""
-        try:
-            answer = client.secrets.kv.v2.read_secret_metadata(path=self._prefix + path, mount_point=self._mount)
-        except InvalidPath as error:
-            if error.errors:
-                raise
-            return None
-        return _entry(answer["data"])
-
-    def read(self, client: Any, path: str, version: int) -> Found:
-        try:
-            answer = client.secrets.kv.v2.read_secret_version(
-                path=self._prefix + path,
-                version=version or None,
-                mount_point=self._mount,
-                raise_on_deleted_version=True,
-            )
-        except InvalidPath as error:
-            if error.errors:
-                raise
-            raise not_found(path, version) from None
-        value = _value(answer["data"]["data"])
-        if value is None:
-            raise PlatformError(
-                Code.NOT_FOUND,
-                f'The secret {path} in Vault has no text in a field "value"; put it there.',
-                param="path",
-            )
-        return Found(answer["data"]["metadata"]["version"], value)
-
-    def write(self, client: Any, path: str, value: bytes, expected: int | None) -> int:
-        last: int | None = None
-        if expected is not None:
-            entry = self.entry(client, path)
-            current, last = (entry.current, entry.last) if entry else (0, 0)
-            if expected != current:
-                raise not_newest(path, current, expected)
-        try:
-            answer = client.secrets.kv.v2.create_or_update_secret(
-                path=self._prefix + path, secret=_fields(value), cas=last, mount_point=self._mount
-            )
-        except InvalidRequest as error:
-            if not any("check-and-set" in each for each in error.errors or ()):
-                raise
-            if expected is None:
-                raise PlatformError(
-                    Code.CONFLICT,
-                    f"Vault takes secret {path} with check-and-set only: say the expected version.",
-                    param="expected_version",
-                ) from None
-            entry = self.entry(client, path)
-            raise not_newest(path, entry.current if entry else 0, expected) from None
-        return int(answer["data"]["version"])
-
-    def destroy(self, client: Any, path: str) -> int:
-        entry = self.entry(client, path)
-        if entry is None or not entry.current:
-            raise not_found(path)
-        client.secrets.kv.v2.destroy_secret_versions(
-            path=self._prefix + path,
-            versions=list(range(entry.versions[0], entry.last + 1)),
-            mount_point=self._mount,
-        )
-        return entry.current
-
-
-def _entry(metadata: dict[str, Any]) -> VaultEntry:
-    now = datetime.now(UTC)
-    alive = sorted(
-        int(number)
-        for number, each in metadata["versions"].items()
-        if not each["destroyed"]
-        and not (each["deletion_time"] and datetime.fromisoformat(each["deletion_time"]) <= now)
-    )
-    last = int(metadata["current_version"])
-    updated_at = int(datetime.fromisoformat(metadata["updated_time"]).timestamp() * 1000)
-    return VaultEntry(updated_at, tuple(alive) if last in alive else (), last)
-
-
-def _fields(value: bytes) -> dict[str, str]:
-    try:
-        return {"value": value.decode()}
-    except UnicodeDecodeError:
-        return {"value": base64.b64encode(value).decode(), "encoding": "base64"}
-
-
-def _value(fields: dict[str, Any]) -> bytes | None:
-    value = fields.get("value")
-    if not isinstance(value, str) or not value:
-        return None
-    if fields.get("encoding") != "base64":
-        return value.encode()
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return None

@@ -1,79 +1,29 @@
-"""Secrets as callers and auditors see them."""
+"""Secrets as callers and auditors see them, over the encrypted file."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from llm_platform.core import metrics
-from llm_platform.core.config import Config, Service, Stores
-from llm_platform.core.errors import Code, PlatformError
-from llm_platform.core.key_file import UnusableKeyError
+from llm_platform.core.actor import Actor, actor
+from llm_platform.core.config import Config, Service
+from llm_platform.core.errors import Code
 from llm_platform.proto import secrets_pb2
-from llm_platform.rpc.caller import caller
 from llm_platform.secrets_service.app import open_secrets
-from llm_platform.secrets_service.encrypted_file import UnusableStoreError
 from llm_platform.secrets_service.service import MAX_VALUE_BYTES, SecretService
+from tests.unit.secrets_service.calls import audit_lines, called_by, changes, get, put, refusal_of
+from tests.unit.secrets_service.contract import replica, secrets
 
-PATH = "llm/openai/api_key"
+__all__ = ["replica", "secrets"]
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return Config(service=Service(data_dir=tmp_path))
-
-
-@pytest.fixture
-async def secrets(config: Config) -> AsyncIterator[SecretService]:
-    async with open_secrets(config) as service:
-        yield service
-
-
-@pytest.fixture
-def called_by_model_proxy() -> Iterator[None]:
-    token = caller.set("model-proxy")
-    yield
-    caller.reset(token)
-
-
-async def put(secrets: SecretService, path: str = PATH, value: bytes = b"value", **fields: Any) -> int:
-    return (await secrets.put(secrets_pb2.PutSecretRequest(path=path, value=value, **fields))).version
-
-
-async def get(secrets: SecretService, path: str = PATH, version: int = 0) -> secrets_pb2.Secret:
-    return await secrets.get(secrets_pb2.GetSecretRequest(path=path, version=version))
-
-
-async def refusal_of(call: Any) -> PlatformError:
-    with pytest.raises(PlatformError) as refusal:
-        await call
-    return refusal.value
-
-
-def audit_lines(config: Config) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (config.service.data_dir / "audit.log").read_text().splitlines()]
-
-
-async def test_a_secret_is_put_read_listed_and_deleted(secrets: SecretService) -> None:
-    assert await put(secrets, value=b"one") == 1
-    assert await put(secrets, value=b"two", expected_version=1) == 2
-    await put(secrets, path="ruvector-api-key")
-    assert await get(secrets) == secrets_pb2.Secret(path=PATH, version=2, value=b"two")
-    assert (await get(secrets, version=1)).value == b"one"
-    (info,) = (await secrets.list(secrets_pb2.ListSecretsRequest(prefix="llm/"))).items
-    assert (info.path, info.current_version, list(info.versions)) == (PATH, 2, [1, 2])
-    await secrets.delete(secrets_pb2.DeleteSecretRequest(path=PATH))
-    assert (await refusal_of(get(secrets))).code is Code.NOT_FOUND
-    listed = await secrets.list(secrets_pb2.ListSecretsRequest())
-    assert [info.path for info in listed.items] == ["ruvector-api-key"]
 
 
 async def test_an_absent_expectation_differs_from_expecting_nothing(secrets: SecretService) -> None:
@@ -106,26 +56,23 @@ async def test_a_value_out_of_bounds_is_refused(secrets: SecretService, value: b
     assert (refusal.code, refusal.param) == (Code.INVALID_REQUEST, "value")
 
 
-async def test_every_access_leaves_a_line_that_says_who_did_what_and_what_came_of_it(
-    secrets: SecretService, config: Config, called_by_model_proxy: None
-) -> None:
+async def test_every_access_says_who_it_was(secrets: SecretService, config: Config) -> None:
     await put(secrets)
-    await get(secrets)
-    await refusal_of(get(secrets, version=7))
-    await refusal_of(put(secrets, expected_version=0))
-    await refusal_of(get(secrets, path="no path, perhaps a secret"))
-    await secrets.list(secrets_pb2.ListSecretsRequest(prefix="llm/"))
-    await secrets.delete(secrets_pb2.DeleteSecretRequest(path=PATH))
-    lines = audit_lines(config)
-    assert {line["caller"] for line in lines} == {"model-proxy"}
-    assert [(line["operation"], line["path"], line["version"], line["result"]) for line in lines] == [
-        ("put", PATH, 1, "ok"),
-        ("get", PATH, 1, "ok"),
-        ("get", PATH, 7, "not_found"),
-        ("put", PATH, 0, "conflict"),
-        ("get", "", 0, "invalid_request"),
-        ("list", "llm/", 0, "ok"),
-        ("delete", PATH, 1, "ok"),
+    anna = actor.set(Actor("usr_1", "anna", "user", "owner", "org_1", platform=True))
+    try:
+        with called_by("admin-dashboard"):
+            await put(secrets)
+            await refusal_of(get(secrets))
+    finally:
+        actor.reset(anna)
+    with called_by("model-proxy"):
+        await get(secrets)
+    lines = [(line["caller"], line["actor"], line["result"]) for line in audit_lines(config)]
+    assert lines == [
+        ("standalone", "operator", "ok"),
+        ("admin-dashboard", "usr_1", "ok"),
+        ("admin-dashboard", "usr_1", "permission_denied"),
+        ("model-proxy", "operator", "ok"),
     ]
     assert (config.service.data_dir / "audit.log").stat().st_mode & 0o777 == 0o600
 
@@ -147,7 +94,7 @@ async def test_an_access_that_cannot_be_audited_is_refused(secrets: SecretServic
     assert refusal.code is Code.UNAVAILABLE
     assert "audit log" in refusal.message
     log.rmdir()
-    assert (await get(secrets)).value == b"canary"
+    assert await get(secrets) == b"canary"
 
 
 @pytest.mark.case(21)
@@ -172,11 +119,6 @@ async def test_a_planted_secret_appears_in_no_log_error_metric_audit_line_or_fil
     files = sorted(tmp_path.glob("*"))  # noqa: ASYNC240 - a test may block its loop
     assert [file.name for file in files] == ["audit.log", "secrets.json", "secrets.key", "secrets.lock"]
     assert not [file for file in files if canary.encode() in file.read_bytes()]
-
-
-async def changes(watch: AsyncIterator[secrets_pb2.SecretInfo], number: int) -> list[tuple[str, int]]:
-    async with asyncio.timeout(5):
-        return [(info.path, info.current_version) for info in [await anext(watch) for _ in range(number)]]
 
 
 async def test_a_watch_says_what_there_is_and_then_what_changes_without_values(secrets: SecretService) -> None:
@@ -214,60 +156,4 @@ async def test_a_store_that_was_tampered_with_while_open_is_unavailable_and_not_
         assert (await refusal_of(call)).code is Code.UNAVAILABLE
     file.write_bytes(good)
     await secrets.check()
-    assert (await get(secrets)).version == 1
-
-
-# Keys
-
-
-def with_stores(config: Config, **stores: Any) -> Config:
-    return config.model_copy(update={"stores": Stores(**stores)})
-
-
-async def test_without_a_configured_key_one_is_made_beside_the_store(config: Config) -> None:
-    async with open_secrets(config) as secrets:
-        await put(secrets)
-    assert (config.service.data_dir / "secrets.key").stat().st_mode & 0o777 == 0o600
-    async with open_secrets(config) as secrets:
-        assert (await get(secrets)).value == b"value"
-
-
-async def test_a_configured_key_or_key_file_is_used_and_no_other_is_made(config: Config, tmp_path: Path) -> None:
-    key = base64.b64encode(b"k" * 32).decode()
-    async with open_secrets(with_stores(config, secrets_key=SecretStr(key))) as secrets:
-        await put(secrets)
-    file = tmp_path / "from-operator"
-    file.write_text(key + "\n")
-    async with open_secrets(with_stores(config, secrets_key_file=file)) as secrets:
-        assert (await get(secrets)).value == b"value"
-    assert not (tmp_path / "secrets.key").exists()
-
-
-@pytest.mark.parametrize(
-    ("stores", "error", "reason"),
-    [
-        ({"secrets_key": SecretStr("c2hvcnQ=")}, UnusableKeyError, "must be the base64 of 32 bytes"),
-        ({"secrets_key_file": Path("/nowhere/key")}, UnusableKeyError, "cannot be read"),
-        ({"secrets_key": SecretStr(base64.b64encode(b"w" * 32).decode())}, UnusableStoreError, "another key"),
-    ],
-)
-async def test_a_key_that_does_not_fit_stops_the_start_and_changes_nothing(
-    config: Config, tmp_path: Path, stores: dict[str, Any], error: type[Exception], reason: str
-) -> None:
-    async with open_secrets(config) as secrets:
-        await put(secrets)
-    before = (tmp_path / "secrets.json").read_bytes()
-    with pytest.raises(error, match=reason):
-        async with open_secrets(with_stores(config, **stores)):
-            pass
-    assert (tmp_path / "secrets.json").read_bytes() == before
-
-
-async def test_a_lost_key_is_not_replaced_silently(config: Config, tmp_path: Path) -> None:
-    async with open_secrets(config):
-        pass
-    (tmp_path / "secrets.key").unlink()
-    with pytest.raises(UnusableKeyError, match="restore the key"):
-        async with open_secrets(config):
-            pass
-    assert not (tmp_path / "secrets.key").exists()
+    assert await get(secrets) == b"value"

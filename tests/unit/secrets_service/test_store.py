@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.secrets_service import encrypted_file
 from llm_platform.secrets_service.encrypted_file import UnusableStoreError
+from llm_platform.secrets_service.keyring import ConfiguredKeys
 from llm_platform.secrets_service.sealing import Sealer, TamperedError
 from llm_platform.secrets_service.store import MAX_VERSIONS, SecretStore
 
@@ -28,7 +29,12 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(file: Path) -> SecretStore:
-    return SecretStore(file, Sealer(KEY))
+    return SecretStore(file, ConfiguredKeys(KEY))
+
+
+def value_of(store: SecretStore, path: str, version: int = 0) -> tuple[int, bytes]:
+    found = store.get(path, version)
+    return found.version, found.value
 
 
 def refused(code: Code, call: Callable[[], object]) -> str:
@@ -40,8 +46,8 @@ def refused(code: Code, call: Callable[[], object]) -> str:
 
 def test_each_put_is_a_new_version_and_old_ones_stay_readable(store: SecretStore) -> None:
     assert [store.put(PATH, value) for value in (b"one", b"two")] == [1, 2]
-    assert store.get(PATH) == store.get(PATH, 2) == (2, b"two")
-    assert store.get(PATH, 1) == (1, b"one")
+    assert value_of(store, PATH) == value_of(store, PATH, 2) == (2, b"two")
+    assert value_of(store, PATH, 1) == (1, b"one")
     refused(Code.NOT_FOUND, lambda: store.get(PATH, 3))
     refused(Code.NOT_FOUND, lambda: store.get("llm/other"))
 
@@ -50,7 +56,7 @@ def test_only_the_newest_versions_are_kept(store: SecretStore) -> None:
     for number in range(MAX_VERSIONS + 2):
         store.put(PATH, b"%d" % number)
     assert sorted(store.entries()[PATH].versions) == list(range(3, MAX_VERSIONS + 3))
-    refused(Code.NOT_FOUND, lambda: store.get(PATH, 2))
+    refused(Code.NOT_FOUND, lambda: value_of(store, PATH, 2))
 
 
 def test_a_deleted_secret_is_destroyed_and_its_numbers_do_not_come_back(store: SecretStore, file: Path) -> None:
@@ -59,8 +65,8 @@ def test_a_deleted_secret_is_destroyed_and_its_numbers_do_not_come_back(store: S
     assert store.delete(PATH) == 2
     assert not store.entries()[PATH].versions
     assert json.loads(file.read_text().splitlines()[1])["secrets"][PATH]["versions"] == {}
-    refused(Code.NOT_FOUND, lambda: store.get(PATH))
-    refused(Code.NOT_FOUND, lambda: store.get(PATH, 1))
+    refused(Code.NOT_FOUND, lambda: value_of(store, PATH))
+    refused(Code.NOT_FOUND, lambda: value_of(store, PATH, 1))
     refused(Code.NOT_FOUND, lambda: store.delete(PATH))
     assert store.put(PATH, b"three", expected_version=0) == 3
 
@@ -69,29 +75,29 @@ def test_check_and_set_writes_only_over_the_version_that_was_seen(store: SecretS
     assert store.put(PATH, b"one", expected_version=0) == 1
     assert "is 1, not 0" in refused(Code.CONFLICT, lambda: store.put(PATH, b"two", expected_version=0))
     assert store.put(PATH, b"two", expected_version=1) == 2
-    assert store.get(PATH) == (2, b"two")
+    assert value_of(store, PATH) == (2, b"two")
 
 
 def test_what_was_put_is_there_after_a_restart_and_unreadable_without_the_key(store: SecretStore, file: Path) -> None:
     store.put(PATH, b"sk-a-provider-key")
-    assert SecretStore(file, Sealer(KEY)).get(PATH) == (1, b"sk-a-provider-key")
+    assert value_of(SecretStore(file, ConfiguredKeys(KEY)), PATH) == (1, b"sk-a-provider-key")
     assert b"sk-a-provider-key" not in file.read_bytes()
     assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(each.name for each in file.parent.iterdir()) == ["secrets.json", "secrets.lock"]
 
 
 def test_what_another_process_wrote_is_seen_at_the_next_call(store: SecretStore, file: Path) -> None:
-    other = SecretStore(file, Sealer(KEY))
+    other = SecretStore(file, ConfiguredKeys(KEY))
     store.put(PATH, b"one")
-    assert other.get(PATH) == (1, b"one")
+    assert value_of(other, PATH) == (1, b"one")
     assert other.put(PATH, b"two") == 2
-    assert store.get(PATH) == (2, b"two")
+    assert value_of(store, PATH) == (2, b"two")
     store.delete(PATH)
-    refused(Code.NOT_FOUND, lambda: other.get(PATH))
+    refused(Code.NOT_FOUND, lambda: value_of(other, PATH))
 
 
 def _write_many(file: Path, name: str) -> None:
-    store = SecretStore(file, Sealer(KEY))
+    store = SecretStore(file, ConfiguredKeys(KEY))
     for _ in range(10):
         store.put("shared", name.encode())
         store.put(f"own/{name}", b"x")
@@ -105,7 +111,7 @@ def test_processes_that_write_at_once_lose_nothing(file: Path) -> None:
     for writer in writers:
         writer.join(30)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    entries = SecretStore(file, Sealer(KEY)).entries()
+    entries = SecretStore(file, ConfiguredKeys(KEY)).entries()
     assert entries["shared"].last == 30
     assert [entries[f"own/writer-{number}"].last for number in range(3)] == [10, 10, 10]
 
@@ -114,7 +120,7 @@ def test_a_writer_waits_only_so_long_for_another(
     store: SecretStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encrypted_file, "LOCK_SECONDS", 0.05)
-    other = SecretStore(file, Sealer(KEY))
+    other = SecretStore(file, ConfiguredKeys(KEY))
     with other._file.locked():
         assert "Another process" in refused(Code.UNAVAILABLE, lambda: store.put(PATH, b"one"))
     assert store.put(PATH, b"one") == 1
@@ -124,7 +130,7 @@ def test_a_wrong_key_is_refused_and_nothing_is_written_over(store: SecretStore, 
     store.put(PATH, b"one")
     before = file.read_bytes()
     with pytest.raises(UnusableStoreError, match="was written with another key"):
-        SecretStore(file, Sealer(b"w" * 32))
+        SecretStore(file, ConfiguredKeys(b"w" * 32))
     assert file.read_bytes() == before
 
 
@@ -156,7 +162,7 @@ def test_a_file_that_was_tampered_with_is_refused_and_left_as_it_is(
     tampered = tamper(file.read_text())
     file.write_text(tampered)
     with pytest.raises(UnusableStoreError, match=reason):
-        SecretStore(file, Sealer(KEY))
+        SecretStore(file, ConfiguredKeys(KEY))
     calls = (lambda: store.get("one"), lambda: store.put("one", b"3"), store.entries, lambda: store.delete("one"))
     for call in calls:
         with pytest.raises(UnusableStoreError, match=reason):
@@ -184,7 +190,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_content(
         patch.setattr("os.fsync", full)
         with pytest.raises(UnusableStoreError, match="No space left"):
             store.put(PATH, b"two")
-    assert store.get(PATH) == SecretStore(file, Sealer(KEY)).get(PATH) == (1, b"one")
+    assert value_of(store, PATH) == value_of(SecretStore(file, ConfiguredKeys(KEY)), PATH) == (1, b"one")
     assert sorted(each.name for each in file.parent.iterdir()) == ["secrets.json", "secrets.lock"]
 
 

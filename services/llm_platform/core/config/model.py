@@ -11,7 +11,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from llm_platform.core.config.values import BaseUrl, CollectorUrl, HeaderName, ModelName, Origin, RedisUrl
+from llm_platform.core.config.values import (
+    BaseUrl,
+    CollectorUrl,
+    HeaderName,
+    ModelName,
+    Origin,
+    RedisUrl,
+    SecretPattern,
+)
 
 
 class _Section(BaseModel):
@@ -155,6 +163,14 @@ class Stores(_Section):
     )
     secrets_key: SecretStr | None = Field(None, description="Base64 of 32 bytes. Default: a key file, made once.")
     secrets_key_file: Path | None = None
+    secrets_key_previous: SecretStr | None = Field(
+        None, description="The key before secrets_key, until `secrets rotate-key` has sealed all of the store anew."
+    )
+    secrets_key_previous_file: Path | None = None
+    secrets_sealed: bool = Field(False, description="The store starts sealed: `llm-gateway secrets unseal` opens it.")
+    secrets_passphrase_file: Path | None = Field(
+        None, description="Opens a sealed store at the start, e.g. from a tmpfs. Default: an operator does."
+    )
     limits_url: RedisUrl | None = Field(
         None, description="redis://[USER:PASSWORD@]HOST[:PORT][/DB] or rediss:// (TLS); default: in memory."
     )
@@ -163,6 +179,28 @@ class Stores(_Section):
     )
     limits_connections: int = Field(16, ge=1, le=1000, description="The most connections of a process to that Redis.")
     bootstrap_file: Path | None = Field(None, description="Where the first admin password and key are written, once.")
+
+
+class SecretsRule(_Section):
+    """What one service may do: paths, PREFIX/** or **."""
+
+    read: list[SecretPattern] = Field([], description="Values.")
+    write: list[SecretPattern] = Field([], description="Put, rotate, describe, disable, delete.")
+    see: list[SecretPattern] = Field([], description="All but the value; whoever may read may see.")
+
+
+class Secrets(_Section):
+    """secrets-service, whatever its store (docs/secrets.md)."""
+
+    policy: dict[str, SecretsRule] = Field(
+        default_factory=dict, description="Service -> what it may, in place of its default (docs/secrets.md)."
+    )
+    rotation_overlap: int = Field(
+        3600, ge=0, le=2_592_000, description="Seconds that a replaced key stays valid unless the rotation says."
+    )
+    reminder_days: int = Field(14, ge=0, le=365, description="How long before expires_at the log reminds of it.")
+    audit_file_mb: int = Field(64, ge=1, le=10_000, description="The audit log is renamed when it is so large.")
+    audit_files: int = Field(10, ge=1, le=1000, description="Renamed audit logs that are kept.")
 
 
 class Vault(_Section):
@@ -202,4 +240,5 @@ class Config(_Section):
     billing: Billing = Billing()
     telemetry: Telemetry = Telemetry()
     stores: Stores = Stores()
+    secrets: Secrets = Secrets()
     vault: Vault | None = None

@@ -14,6 +14,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # As browsers send it: https://www.rfc-editor.org/rfc/rfc6454#section-6.2
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?\Z")
 
+_SECRET_PATTERN = re.compile(r"(?:\*\*|[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*\*)?)\Z")
 _DATABASE = re.compile(r"(?:/[0-9]*)?\Z")
 
 
@@ -61,6 +62,12 @@ def _redis(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _secret_pattern(pattern: str) -> str:
+    if not _SECRET_PATTERN.match(pattern):
+        raise _odd("must be a secret's path, PREFIX/** for all below a prefix, or ** for all")
+    return pattern
+
+
 def _plain_url(url: str) -> str:
     parts = _split(url)
     if parts is None or not parts.hostname:
@@ -93,3 +100,5 @@ CollectorUrl = Annotated[str, AfterValidator(_collector)]
 """Where traces go: OTLP over HTTP, or a file. Empty: the default."""
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 """Of a Redis: secret, since it may hold a password."""
+SecretPattern = Annotated[str, AfterValidator(_secret_pattern)]
+"""Which secrets: a path, PREFIX/** or **."""

@@ -1,0 +1,108 @@
+"""The audit log: its chain, its rotation, and several processes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from llm_platform.secrets_service.audit import AuditLog, verify
+from llm_platform.secrets_service.disk import Disk
+
+
+async def _record(path: Path, lines: int, **settings: int) -> None:
+    disk = Disk()
+    log = AuditLog(path, disk, **settings)
+    for number in range(lines):
+        await log.record("get", f"llm/{number}", number, "ok")
+    await log.aclose()
+    disk.close()
+
+
+def write(path: Path, lines: int, **settings: int) -> None:
+    asyncio.run(_record(path, lines, **settings))
+
+
+def _write(path: Path) -> None:
+    write(path, 50)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.log"
+
+
+def test_lines_follow_each_other_over_restarts(path: Path) -> None:
+    write(path, 5)
+    write(path, 5)
+    assert verify(path) == (10, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "where"),
+    [
+        (lambda lines: [*lines[:3], *lines[4:]], 4),
+        (lambda lines: [*lines[:3], lines[3].replace(b"llm/3", b"llm/7"), *lines[4:]], 4),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], 4),
+        (lambda lines: [*lines[:4], b'{"at":"2026-01-01T00:00:00Z"}\n', *lines[4:]], 5),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], 2),
+    ],
+)
+def test_a_line_that_is_changed_removed_or_put_in_is_found(path: Path, spoil: object, where: int) -> None:
+    write(path, 6)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(spoil(lines)))  # type: ignore[operator]
+    assert verify(path).broken == f"{path}:{where}"
+
+
+def test_a_full_file_is_renamed_and_the_chain_goes_on(path: Path) -> None:
+    write(path, 30, file_bytes=1000, files=4)
+    write(path, 1, file_bytes=1000, files=4)
+    names = sorted(each.name for each in path.parent.iterdir())
+    assert names == ["audit.log", "audit.log.1", "audit.log.2", "audit.log.3"]
+    found = verify(path)
+    assert (found.broken, found.torn) == ("", 0)
+    assert found.lines < 31
+    (path.parent / "audit.log.2").unlink()
+    assert verify(path).broken.startswith(f"{path}.1:1")
+
+
+def test_a_file_that_others_rename_is_begun_anew(path: Path) -> None:
+    async def renamed_between() -> None:
+        disk = Disk()
+        log = AuditLog(path, disk)
+        await log.record("get", "a", 1, "ok")
+        path.rename(path.with_name("audit.log.1"))  # noqa: ASYNC240 - a test may block
+        await log.record("get", "b", 1, "ok")
+        await log.aclose()
+        disk.close()
+
+    asyncio.run(renamed_between())
+    assert verify(path) == (2, 0, "")
+
+
+def test_a_line_that_a_crash_tore_off_does_not_break_the_chain(path: Path) -> None:
+    write(path, 3)
+    with path.open("ab") as file:
+        file.write(b'{"at":"2026-11-21T')
+    write(path, 3)
+    assert verify(path) == (6, 1, "")
+
+
+def test_lines_from_before_there_was_a_chain_stand_at_its_beginning(path: Path) -> None:
+    path.write_bytes(b'{"at":"2026-01-01T00:00:00Z","caller":"x","operation":"get"}\n')
+    write(path, 2)
+    assert verify(path) == (2, 0, "")
+
+
+def test_processes_share_one_chain(path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write, args=(path,)) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(30)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert verify(path) == (150, 0, "")
