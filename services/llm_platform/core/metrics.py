@@ -129,9 +129,11 @@ ledger_retries = Counter("llm_ledger_retries_total", "Transactions repeated afte
 authentications = Counter("llm_authentications_total", "Key look-ups by result.", ["result"])
 key_cache = Counter("llm_key_cache_total", "Key look-ups at the entry: hit or miss.", ["result"])
 logins = Counter("llm_logins_total", "Logins by result.", ["result"])
-limiter_decisions = Counter("llm_limiter_decisions_total", "Allowed, or which limit refused.", ["decision"])
+limiter_decisions = Counter(
+    "llm_limiter_decisions_total", "Allowed, or which limit of which scope refused.", ["decision", "scope"]
+)
 limiter_leases = Gauge("llm_limiter_leases", "Requests that hold a place in a concurrency limit.")
-limiter_subjects = Gauge("llm_limiter_subjects", "Keys that the limiter keeps state of.")
+limiter_subjects = Gauge("llm_limiter_subjects", "Keys, users, teams and so on that the limiter keeps state of.")
 limiter_degraded = Gauge("llm_limiter_degraded", "1 while limits are not exact, by policy.")
 secret_accesses = Counter("llm_secret_accesses_total", "Accesses to secrets.", ["operation", "result"])
 secrets_expiring = Gauge("llm_secrets_expiring", "Secrets whose expires_at is near, or past.", ["state"])

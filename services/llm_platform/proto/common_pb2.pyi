@@ -43,14 +43,18 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., input_audio_tokens: _Optional[int] = ..., output_audio_tokens: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("requests_per_minute", "tokens_per_minute", "concurrency")
+    __slots__ = ("requests_per_minute", "tokens_per_minute", "concurrency", "requests_burst", "tokens_burst")
     REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_BURST_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_BURST_FIELD_NUMBER: _ClassVar[int]
     requests_per_minute: int
     tokens_per_minute: int
     concurrency: int
-    def __init__(self, requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., concurrency: _Optional[int] = ...) -> None: ...
+    requests_burst: int
+    tokens_burst: int
+    def __init__(self, requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., concurrency: _Optional[int] = ..., requests_burst: _Optional[int] = ..., tokens_burst: _Optional[int] = ...) -> None: ...
 
 class Principal(_message.Message):
     __slots__ = ("key_id", "user_id", "role", "limits", "allowed_models", "team_id", "organization_id", "allowed_entries", "ip_ranges", "user_limits", "team_limits", "organization_limits")

@@ -25,27 +25,29 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/limiter.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\x80\x01\n\x07\x41\x63quire\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x1e\n\x06limits\x18\x03 \x01(\x0b\x32\x0e.llm.v1.Limits\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x13\n\x0bttl_seconds\x18\x05 \x01(\r\x12\r\n\x05\x63ount\x18\x06 \x01(\r\".\n\x0c\x41\x63quireBatch\x12\x1e\n\x05items\x18\x01 \x03(\x0b\x32\x0f.llm.v1.Acquire\"@\n\nLimitState\x12\r\n\x05limit\x18\x01 \x01(\x04\x12\x11\n\tremaining\x18\x02 \x01(\x04\x12\x10\n\x08reset_ms\x18\x03 \x01(\r\"\xa5\x01\n\x0c\x41\x63quireReply\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x11\n\tdenied_by\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\x12$\n\x08requests\x18\x04 \x01(\x0b\x32\x12.llm.v1.LimitState\x12\"\n\x06tokens\x18\x05 \x01(\x0b\x32\x12.llm.v1.LimitState\x12\x0f\n\x07granted\x18\x06 \x01(\r\"5\n\x0e\x41\x63quireReplies\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.llm.v1.AcquireReply\"M\n\x06\x46inish\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x10\n\x08requests\x18\x04 \x01(\r\",\n\x0b\x46inishBatch\x12\x1d\n\x05items\x18\x01 \x03(\x0b\x32\x0e.llm.v1.Finish2p\n\x07Limiter\x12\x37\n\x07\x41\x63quire\x12\x14.llm.v1.AcquireBatch\x1a\x16.llm.v1.AcquireReplies\x12,\n\x06\x46inish\x12\x13.llm.v1.FinishBatch\x1a\r.llm.v1.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/limiter.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"H\n\x05Scope\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1e\n\x06limits\x18\x02 \x01(\x0b\x32\x0e.llm.v1.Limits\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\"\x9f\x01\n\x07\x41\x63quire\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x1e\n\x06limits\x18\x03 \x01(\x0b\x32\x0e.llm.v1.Limits\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x13\n\x0bttl_seconds\x18\x05 \x01(\r\x12\r\n\x05\x63ount\x18\x06 \x01(\r\x12\x1d\n\x06scopes\x18\x07 \x03(\x0b\x32\r.llm.v1.Scope\".\n\x0c\x41\x63quireBatch\x12\x1e\n\x05items\x18\x01 \x03(\x0b\x32\x0f.llm.v1.Acquire\"@\n\nLimitState\x12\r\n\x05limit\x18\x01 \x01(\x04\x12\x11\n\tremaining\x18\x02 \x01(\x04\x12\x10\n\x08reset_ms\x18\x03 \x01(\r\"\xbb\x01\n\x0c\x41\x63quireReply\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x11\n\tdenied_by\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\x12$\n\x08requests\x18\x04 \x01(\x0b\x32\x12.llm.v1.LimitState\x12\"\n\x06tokens\x18\x05 \x01(\x0b\x32\x12.llm.v1.LimitState\x12\x0f\n\x07granted\x18\x06 \x01(\r\x12\x14\n\x0c\x64\x65nied_scope\x18\x07 \x01(\t\"5\n\x0e\x41\x63quireReplies\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.llm.v1.AcquireReply\"v\n\x06\x46inish\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x10\n\x08requests\x18\x04 \x01(\r\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x17\n\x0f\x65stimate_stands\x18\x06 \x01(\x08\",\n\x0b\x46inishBatch\x12\x1d\n\x05items\x18\x01 \x03(\x0b\x32\x0e.llm.v1.Finish2p\n\x07Limiter\x12\x37\n\x07\x41\x63quire\x12\x14.llm.v1.AcquireBatch\x1a\x16.llm.v1.AcquireReplies\x12,\n\x06\x46inish\x12\x13.llm.v1.FinishBatch\x1a\r.llm.v1.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_platform.proto.limiter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACQUIRE']._serialized_start=78
-  _globals['_ACQUIRE']._serialized_end=206
-  _globals['_ACQUIREBATCH']._serialized_start=208
-  _globals['_ACQUIREBATCH']._serialized_end=254
-  _globals['_LIMITSTATE']._serialized_start=256
-  _globals['_LIMITSTATE']._serialized_end=320
-  _globals['_ACQUIREREPLY']._serialized_start=323
-  _globals['_ACQUIREREPLY']._serialized_end=488
-  _globals['_ACQUIREREPLIES']._serialized_start=490
-  _globals['_ACQUIREREPLIES']._serialized_end=543
-  _globals['_FINISH']._serialized_start=545
-  _globals['_FINISH']._serialized_end=622
-  _globals['_FINISHBATCH']._serialized_start=624
-  _globals['_FINISHBATCH']._serialized_end=668
-  _globals['_LIMITER']._serialized_start=670
-  _globals['_LIMITER']._serialized_end=782
+  _globals['_SCOPE']._serialized_start=77
+  _globals['_SCOPE']._serialized_end=149
+  _globals['_ACQUIRE']._serialized_start=152
+  _globals['_ACQUIRE']._serialized_end=311
+  _globals['_ACQUIREBATCH']._serialized_start=313
+  _globals['_ACQUIREBATCH']._serialized_end=359
+  _globals['_LIMITSTATE']._serialized_start=361
+  _globals['_LIMITSTATE']._serialized_end=425
+  _globals['_ACQUIREREPLY']._serialized_start=428
+  _globals['_ACQUIREREPLY']._serialized_end=615
+  _globals['_ACQUIREREPLIES']._serialized_start=617
+  _globals['_ACQUIREREPLIES']._serialized_end=670
+  _globals['_FINISH']._serialized_start=672
+  _globals['_FINISH']._serialized_end=790
+  _globals['_FINISHBATCH']._serialized_start=792
+  _globals['_FINISHBATCH']._serialized_end=836
+  _globals['_LIMITER']._serialized_start=838
+  _globals['_LIMITER']._serialized_end=950
 # @@protoc_insertion_point(module_scope)

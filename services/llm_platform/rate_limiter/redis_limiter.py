@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -21,14 +21,14 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.core.redaction import redact
 from llm_platform.proto import common_pb2, limiter_pb2
-from llm_platform.rate_limiter.reply import describe, milliseconds, note_decision
+from llm_platform.rate_limiter.reply import allow, describe, refuse
+from llm_platform.rate_limiter.scopes import Scope, scopes_of, subjects_of
 
 CALL_SECONDS = 0.5
 """The longest a call may take, with the wait for a connection: less than the entry's patience (http/limits.py)."""
 
 _SCRIPT = resources.files(__package__).joinpath("redis_limiter.lua").read_text("utf-8")
 _DENIED_BY = ("", "requests", "tokens", "concurrency")
-_NUMBERS_A_REPLY = 5
 _PROBE = limiter_pb2.Acquire(
     lease_id="probe", subject=":probe", limits=common_pb2.Limits(requests_per_minute=(1 << 32) - 1)
 )
@@ -79,48 +79,51 @@ class RedisLimiter:
 
     async def acquire(self, request: limiter_pb2.AcquireBatch) -> limiter_pb2.AcquireReplies:
         """Takes from every limit of an item, or from none. One reply an item, in order."""
-        limited = [item for item in request.items if _is_limited(item.limits)]
-        said = iter(await self._acquire(limited) if limited else ())
+        asked = [(item, scopes_of(item)) for item in request.items]
+        said = iter(await self._acquire([(item, scopes) for item, scopes in asked if scopes]))
         replies = limiter_pb2.AcquireReplies()
-        for item in request.items:
+        for _, scopes in asked:
             reply = replies.items.add()
-            if _is_limited(item.limits):
-                denied, wait_ns, reply.granted, requests_ns, tokens_ns = (next(said) for _ in range(_NUMBERS_A_REPLY))
-                reply.denied_by = _DENIED_BY[denied]
-                reply.retry_after_ms = milliseconds(wait_ns)
-                describe(reply, item.limits, requests_ns, tokens_ns)
-            reply.allowed = not reply.denied_by
-            note_decision(reply)
+            if scopes:
+                _read(said, scopes, reply)
+            else:
+                allow(reply)
         return replies
 
     async def finish(self, request: limiter_pb2.FinishBatch) -> common_pb2.Empty:
         """Ends leases and blocks, and corrects what they took. One not held (expired, ended) is left as it is."""
         fields: list[str | int] = []
+        subjects: list[str] = []
         for item in request.items:
-            fields += (item.lease_id, item.tokens, item.requests)
-        if fields:
-            await self._run("finish", [item.subject for item in request.items], fields)
+            names = subjects_of(item)
+            subjects += names
+            fields += (item.lease_id, "" if item.estimate_stands else item.tokens, item.requests, len(names))
+        if subjects:
+            await self._run("finish", subjects, fields)
         return common_pb2.Empty()
 
     async def check(self) -> str | None:
         """For readiness: why limits cannot be kept, None when they can. Takes, and so writes, as a call does."""
         try:
-            await self._acquire([_PROBE])
+            await self._acquire([(_PROBE, scopes_of(_PROBE))])
         except PlatformError as error:
             return error.message
         return None
 
-    async def _acquire(self, items: Sequence[limiter_pb2.Acquire]) -> Sequence[int]:
+    async def _acquire(self, asked: Sequence[tuple[limiter_pb2.Acquire, Sequence[Scope]]]) -> Sequence[int]:
         fields: list[str | int] = []
-        for item in items:
-            limits = item.limits
-            fields += (item.lease_id, limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency)
-            fields += (item.tokens, item.ttl_seconds, item.count)
-        return await self._run("acquire", [item.subject for item in items], fields)
+        subjects: list[str] = []
+        for item, scopes in asked:
+            fields += (item.lease_id, item.ttl_seconds or self._default_ttl, item.count, len(scopes))
+            for scope in scopes:
+                subjects.append(scope.subject)
+                fields += (scope.request_limit, scope.request_tolerance, scope.token_limit, scope.token_tolerance)
+                fields += (scope.concurrency, scope.tokens)
+        return await self._run("acquire", subjects, fields) if subjects else ()
 
     async def _run(self, operation: str, subjects: Sequence[str], fields: Sequence[str | int]) -> Sequence[int]:
         """One call of the script. Raises ``PlatformError`` UNAVAILABLE."""
-        arguments = [*(self._prefix + subject for subject in subjects), operation, self._default_ttl, *fields]
+        arguments = [*(self._prefix + subject for subject in subjects), operation, *fields]
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 said = await self._evaluate(len(subjects), arguments)
@@ -165,5 +168,16 @@ def _reason(error: Exception) -> str:
     return "the Redis of the limits cannot be reached"
 
 
-def _is_limited(limits: common_pb2.Limits) -> bool:
-    return bool(limits.requests_per_minute or limits.tokens_per_minute or limits.concurrency)
+def _read(said: Iterator[int], scopes: Sequence[Scope], reply: limiter_pb2.AcquireReply) -> None:
+    """Reads what the script said of one item."""
+    denied, place, wait_ns, granted = (next(said) for _ in range(4))
+    refused_by = place - 1  # Lua counts from one
+    if denied:
+        refuse(reply, _DENIED_BY[denied], scopes[refused_by].subject, wait_ns)
+    else:
+        allow(reply, granted)
+    requests_ns, tokens_ns = [], []
+    for _ in scopes:
+        requests_ns.append(next(said))
+        tokens_ns.append(next(said))
+    describe(reply, scopes, requests_ns, tokens_ns, refused_by)

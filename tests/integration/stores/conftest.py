@@ -9,7 +9,9 @@ import pytest
 
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.database import sqlite_url
+from llm_platform.rate_limiter import redis_limiter
 from tests.servers.postgresql import PostgresqlServer
+from tests.servers.redis import RedisServer
 from tests.unit.billing.conftest import Clock
 
 
@@ -38,3 +40,16 @@ def config(database: str, tmp_path: Path) -> Config:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Shared by tests that only use it; those of faults start their own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may stall Redis: how long the limiter waits for it is not what is tested."""
+    monkeypatch.setattr(redis_limiter, "CALL_SECONDS", 20)
