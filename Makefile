@@ -45,7 +45,7 @@ format: setup ## Format the code
 lint: setup ## ruff, yamllint, ansible-lint, generated code, and a test for every known failure
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/yamllint --strict .
-	@tests/checks/generated-code && tests/checks/cases
+	@tests/checks/generated-code && tests/checks/cases && tests/checks/degradation
 	@deploy/scripts/bootstrap.sh
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --profile production -q
 

@@ -17,6 +17,7 @@ from llm_platform.billing.catalogue import Catalogue
 from llm_platform.core import lifecycle
 from llm_platform.core.config import Config
 from llm_platform.core.logging import get_logger
+from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.gateway.app import open_gateway
 from llm_platform.head.app import open_head
 from llm_platform.model_proxy.app import open_model_proxy
@@ -41,6 +42,7 @@ def run(config: Config, notices: Sequence[str] = ()) -> int:
 async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None = None) -> int:
     """Opens all services, the entry last; gives the port it listens on. Prices come from ``catalogue``."""
     config = runtime.config
+    _look_at_encryption(runtime)
     limiter = await runtime.enter(open_limiter(config))
     runtime.health.add("limits", limiter.check, required=False)
     accounts = await runtime.enter(open_accounts(config))
@@ -60,6 +62,18 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     if made.created:
         _welcome(made, f"http://{config.listen.host}:{gateway.port}", config.routing.default_model)
     return gateway.port
+
+
+def _look_at_encryption(runtime: lifecycle.Runtime) -> None:
+    stores, vault = runtime.config.stores, runtime.config.vault
+    urls = {
+        "the accounts' database": stores.accounts_url,
+        "the ledger's database": stores.ledger_url,
+        "the Redis of the limits": stores.limits_url.get_secret_value() if stores.limits_url else None,
+        "Vault": vault.address if vault else None,
+    }
+    for what, url in urls.items():
+        warn_of_plain_text(runtime.health, what, url)
 
 
 def _welcome(made: accounts_pb2.Bootstrapped, url: str, model: str) -> None:

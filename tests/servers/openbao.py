@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ def documented_policy() -> str:
 class OpenBao:
     """Use it as a context manager. ``stop``, ``seal``, ``freeze`` and what undoes them are the faults."""
 
-    def __init__(self) -> None:
+    def __init__(self, volume: Path | None = None) -> None:
+        """``volume`` holds its data."""
         self._directory = Path(tempfile.mkdtemp(prefix="llm-openbao-"))
+        self._data = (volume or self._directory) / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._prefixes = count(1)
         self._unseal_key = ""
@@ -48,11 +51,11 @@ class OpenBao:
         self.address = f"https://127.0.0.1:{self._port}"
         bundle = issue_certificate(issue_authority("vault.test"), "vault", addresses=["127.0.0.1"])
         self.tls = write_bundle(self._directory / "tls", bundle)
-        (self._directory / "data").mkdir()
+        self._data.mkdir()
         (self._directory / "server.hcl").write_text(
             f"""
             storage "raft" {{
-              path = "{self._directory}/data"
+              path = "{self._data}"
               node_id = "test"
               performance_multiplier = 1
             }}
@@ -69,6 +72,10 @@ class OpenBao:
 
     def __enter__(self) -> OpenBao:
         self.start(unseal=False)
+        self._initialize()
+        return self
+
+    def _initialize(self) -> None:
         keys = self._client("").sys.initialize(secret_shares=1, secret_threshold=1)
         self._unseal_key, self._root_token = keys["keys"][0], keys["root_token"]
         self.unseal()
@@ -79,12 +86,15 @@ class OpenBao:
         root.sys.create_or_update_policy(ROLE, documented_policy())
         root.sys.create_or_update_policy("unmounted", 'path "nothing/*" { capabilities = ["read", "list"] }')
         self.role(ROLE)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.thaw()
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def root(self) -> Any:
@@ -116,6 +126,11 @@ class OpenBao:
 
     def wrapped_secret_id(self, role: str = ROLE) -> str:
         return str(self.root.auth.approle.generate_secret_id(role, wrap_ttl="60s")["wrap_info"]["token"])
+
+    def write_much(self) -> None:
+        """More than finds a place on a full disk."""
+        much = {"value": "x" * 200_000}
+        self.root.secrets.kv.v2.create_or_update_secret("much", much, mount_point="secret")
 
     def make_engine(self, namespace: str) -> str:
         """An engine with the policy in a namespace that exists; a token of it."""
@@ -149,6 +164,36 @@ class OpenBao:
     def seal(self) -> None:
         self.root.sys.seal()
         self._until(lambda: self._status() == 503)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """The role may read and no more."""
+        readable = documented_policy().replace('"create", "read", "update"', '"read"')
+        assert readable != documented_policy()
+        self.root.sys.create_or_update_policy(ROLE, readable)
+        try:
+            yield
+        finally:
+            self.root.sys.create_or_update_policy(ROLE, documented_policy())
+
+    @contextmanager
+    def other_data(self) -> Iterator[None]:
+        """It was initialized anew: no role, token or secret of before is known. In the end the right data is back."""
+        keys = self._unseal_key, self._root_token
+        kept = self._data.with_name("kept")
+        self.stop()
+        self._data.rename(kept)
+        self._data.mkdir()
+        self.start(unseal=False)
+        self._initialize()
+        try:
+            yield
+        finally:
+            self.stop()
+            shutil.rmtree(self._data)
+            kept.rename(self._data)
+            self._unseal_key, self._root_token = keys
+            self.start()
 
     def stop(self) -> None:
         """Its port refuses connections afterwards."""

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -35,6 +36,10 @@ def _programs() -> Path:
     found = newest()
     assert found is not None, "apt-get install postgresql left no programs"
     return found
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 class PostgresqlServer:
@@ -74,6 +79,7 @@ class PostgresqlServer:
 
     def __enter__(self) -> PostgresqlServer:
         self.start()
+        self.sql(f"CREATE ROLE service LOGIN PASSWORD '{PASSWORD}'")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,16 +90,73 @@ class PostgresqlServer:
     def url(self, name: str = "postgres") -> str:
         return f"postgresql+asyncpg://platform:{PASSWORD}@127.0.0.1:{self.port}/{name}"
 
-    def make_database(self) -> str:
-        """An empty database; its URL."""
+    def make_database(self, volume: Path | None = None) -> str:
+        """An empty database, on a volume of its own if one is given; its URL."""
         name = f"test_{next(self._names)}"
-        self.sql(f"CREATE DATABASE {name}")
+        where = ""
+        if volume is not None:
+            folder = volume / "tables"
+            folder.mkdir(mode=0o700)
+            shutil.chown(folder, self._user or os.geteuid())
+            self.sql(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+            where = f" TABLESPACE {name}"
+        self.sql(f"CREATE DATABASE {name} OWNER service{where}")
         return self.url(name)
+
+    def of_service(self, url: str) -> str:
+        """The same for a user without an operator's privileges."""
+        return url.replace("//platform:", "//service:")
+
+    def end_connections(self, url: str) -> None:
+        """Of everybody else to the database of ``url``."""
+        theirs = f"datname = '{_name(url)}' AND pid <> pg_backend_pid()"
+        self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {theirs}")  # noqa: S608 - our own
+
+    @contextmanager
+    def crowded(self, url: str) -> Iterator[None]:
+        """It has no connection left for the database of ``url``."""
+        self.sql(f"ALTER DATABASE {_name(url)} CONNECTION LIMIT 0")
+        self.end_connections(url)
+        try:
+            yield
+        finally:
+            self.sql(f"ALTER DATABASE {_name(url)} CONNECTION LIMIT -1")
+
+    @contextmanager
+    def read_only(self, url: str) -> Iterator[None]:
+        """As while an operator lets a standby take over."""
+        self.sql(f"ALTER DATABASE {_name(url)} SET default_transaction_read_only = on")
+        self.end_connections(url)
+        try:
+            yield
+        finally:
+            self.sql(f"ALTER DATABASE {_name(url)} RESET default_transaction_read_only")
+            self.end_connections(url)
+
+    @contextmanager
+    def other_data(self, url: str) -> Iterator[None]:
+        """It was started again, and the database of ``url`` is an empty one. In the end the right one is back."""
+        name = _name(url)
+        self.stop()
+        self.start()
+        self._rename(name, f"{name}_kept")
+        self.sql(f"CREATE DATABASE {name} OWNER service")
+        try:
+            yield
+        finally:
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+            self._rename(f"{name}_kept", name)
+
+    def _rename(self, name: str, new: str) -> None:
+        self.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")  # who is sent away comes again at once
+        self.end_connections(name)
+        self.sql(f"ALTER DATABASE {name} RENAME TO {new}")
+        self.sql(f"ALTER DATABASE {new} CONNECTION LIMIT -1")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Runs a statement as an operator would; what it printed, bare."""
         return self._run(
-            *("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "platform", "-d", database.rpartition("/")[2]),
+            *("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "platform", "-d", _name(database)),
             *("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement),
         ).strip()
 

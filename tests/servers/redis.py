@@ -7,8 +7,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from redis import Redis
 
 from tests.servers.ports import free_port
 
@@ -93,6 +98,35 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @contextmanager
+    def crowded(self) -> Iterator[None]:
+        """It has no place left for another client."""
+        with self.operator() as operator:
+            before = operator.config_get("maxclients")["maxclients"]
+            operator.config_set("maxclients", 1)
+            operator.client_kill_filter(_type="normal", skipme=True)
+            try:
+                yield
+            finally:
+                operator.config_set("maxclients", before)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """It became a replica, of a server that is away."""
+        with self.operator() as operator:
+            operator.replicaof("127.0.0.1", 1)
+            try:
+                yield
+            finally:
+                operator.replicaof("NO", "ONE")
+
+    @contextmanager
+    def operator(self) -> Iterator[Any]:
+        """A client of its own."""
+        with closing(Redis(port=self.port, decode_responses=True)) as client:
+            client.ping()
+            yield client
 
     def freeze(self) -> None:
         """It keeps its connections, takes new ones, and answers nothing."""

@@ -19,6 +19,7 @@ from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.config import Config
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
 from llm_platform.core.key_file import UnusableKeyError, read_key, read_or_make_key
+from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
@@ -91,5 +92,6 @@ async def start(runtime: Runtime) -> None:
     await prepare(config)
     opened = await runtime.enter(open_auth_service(config))
     runtime.health.add("database", opened.accounts.check)
+    warn_of_plain_text(runtime.health, "the accounts' database", config.stores.accounts_url)
     served: list[Served] = [(ACCOUNTS, opened.accounts), (SESSIONS, opened.sessions)]
     await serve(runtime, ports={config.listen.grpc: served}, keys=opened.sessions.keys)

@@ -19,6 +19,7 @@ from llm_platform.billing.store import Store
 from llm_platform.core.config import Config
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
 from llm_platform.core.lifecycle import Runtime, background
+from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.core.transactions import open_transactions
 
 LOCK_PATIENCE_MS = 2_000
@@ -79,4 +80,5 @@ async def start(runtime: Runtime) -> None:
     catalogue = await prepare(config)
     ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
     runtime.health.add("ledger", ledger.check)
+    warn_of_plain_text(runtime.health, "the ledger's database", config.stores.ledger_url)
     await serve(runtime, ports={config.listen.grpc: [(LEDGER, ledger)]})

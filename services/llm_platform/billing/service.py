@@ -21,13 +21,15 @@ from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Resul
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.store import Committed, Store
 from llm_platform.core.batch import Batcher
-from llm_platform.core.database_failures import is_transient, unavailable
+from llm_platform.core.database_failures import is_full, is_transient, unavailable
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
 
 COMMIT_PATIENCE_SECONDS = 2.5
 """How long a transaction is begun again after deadlocks, locks and lost connections."""
+FULL_SECONDS = 5.0
+"""How long readiness remembers that a commit found the disk full."""
 SWEEP_SECONDS = 5.0
 SWEEP_LIMIT = 500
 _SUBMISSIONS = 64
@@ -51,6 +53,7 @@ class DatabaseLedger:
             self._commit, limit=_SUBMISSIONS, in_flight=1
         )
         self._failure: PlatformError | None = None
+        self._full_until = 0.0
 
     async def reserve(self, request: ledger_pb2.ReserveBatch) -> ledger_pb2.ReserveReplies:
         """Holds an upper bound of each call's cost. A refusal stands in its own reply."""
@@ -110,6 +113,8 @@ class DatabaseLedger:
 
     async def check(self) -> None:
         """The readiness check: whether the database takes writes. Raises UNAVAILABLE with the reason."""
+        if self._failure is not None and time.monotonic() < self._full_until:
+            raise self._failure  # what the probe writes is small enough to find a place
         await _available(self._store.probe(self._now()))
         self._failure = None
 
@@ -157,6 +162,7 @@ class DatabaseLedger:
             return [PlatformError(Code.INTERNAL, "The ledger could not store this.")]
         except SQLAlchemyError as error:
             self._failure = unavailable(error, "The ledger's database")
+            self._full_until = time.monotonic() + FULL_SECONDS if is_full(error) else 0.0
             log.error("a commit failed", reason=self._failure.message, items=len(submissions))
             raise self._failure from error
         self._failure = None

@@ -27,6 +27,7 @@ _OTHER_DATA = (
     "bring the right data back, or restart the service, which adds what is missing"
 )
 _POSTGRESQL_REASONS = {
+    "08LLM": "its certificate is not trusted; look at sslrootcert, and at the names in the certificate",
     "08": "it cannot be reached",
     "25006": "it is read-only",
     "28": "it refuses the user or the password",
@@ -63,6 +64,12 @@ def is_transient(error: BaseException) -> bool:
 def is_unreachable(error: BaseException) -> bool:
     """Whether there is nobody to talk to, or no free place: waiting may help."""
     return _codes(error)[1].startswith(_UNREACHABLE)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk is full. A small write may find a place all the same."""
+    code, state = _codes(error)
+    return code == sqlite3.SQLITE_FULL or state == "53100"
 
 
 def unavailable(error: SQLAlchemyError, what: str) -> PlatformError:

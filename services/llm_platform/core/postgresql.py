@@ -41,6 +41,7 @@ TRANSACTION_SECONDS = 2.0
 """A whole transaction of the hot path, connecting included."""
 
 _OPTIONS = {"host", "port", "user", "password", "database"}
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey")
 _TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 _BROKEN = (OSError, asyncpg.InternalClientError)
 """The connection is in doubt. asyncpg names the second when a connection is lost while it answers."""
@@ -48,6 +49,8 @@ _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, *_BROKEN)
 _NO_ANSWER = "57014"  # query_canceled: what the server says when it stops by itself what took too long
 _NOT_REACHED = "08001"
 _PARAMETER = re.compile(r"\$(\d+)")
+_UNTRUSTED = "08LLM"
+"""Our own, in the class of connections that cannot be made: the server's certificate is not trusted."""
 _Errors = AsyncAdapt_asyncpg_dbapi
 _CLASSES = {"22": _Errors.DataError, "23": _Errors.IntegrityError, "42": _Errors.ProgrammingError}
 
@@ -62,16 +65,16 @@ def connector(
 ) -> Connect:
     """How to connect to the server of ``url``. Raises ValueError for an option that is not known.
 
-    libpq's ``sslmode`` (also as ``ssl``) and ``sslrootcert`` are taken from the URL's query. ``planning`` are further
-    settings of the session.
+    libpq's ``sslmode`` (also as ``ssl``), ``sslrootcert``, ``sslcert`` and ``sslkey`` are taken from the URL's query.
+    ``planning`` are further settings of the session.
     """
     make_dialect: Any = PGDialect_asyncpg
     _, options = make_dialect().create_connect_args(url)
     mode = options.pop("sslmode", None) or options.pop("ssl", None) or "prefer"
-    authority = options.pop("sslrootcert", None)
+    files = {name: options.pop(name, None) for name in _TLS_FILES}
     if unknown := sorted(options.keys() - _OPTIONS):
-        raise ValueError(f"{', '.join(unknown)} is not known; there are sslmode and sslrootcert")
-    tls = _tls(mode, authority)
+        raise ValueError(f"{', '.join(unknown)} is not known; there are sslmode, {', '.join(_TLS_FILES)}")
+    tls = _tls(mode, files)
     milliseconds = str(int(statement_seconds * 1000))
     settings = {
         "application_name": "llm-platform",
@@ -90,16 +93,23 @@ def connector(
     return connect
 
 
-def _tls(mode: str, authority: str | None) -> ssl.SSLContext | str:
+def _tls(mode: str, files: dict[str, str | None]) -> ssl.SSLContext | str:
     if mode not in _TLS_MODES:
         raise ValueError(f"sslmode is one of {', '.join(_TLS_MODES)}")
     if not mode.startswith("verify"):
+        if given := [name for name, path in files.items() if path]:
+            raise ValueError(f"{given[0]} needs sslmode=verify-full or verify-ca")
         return mode
     try:
-        context = ssl.create_default_context(cafile=authority)
+        context = ssl.create_default_context(cafile=files["sslrootcert"])
     except OSError as error:
         raise ValueError(f"sslrootcert cannot be read: {error.strerror}") from None
     context.check_hostname = mode == "verify-full"
+    if files["sslcert"]:
+        try:
+            context.load_cert_chain(files["sslcert"], files["sslkey"])
+        except OSError as error:
+            raise ValueError(f"sslcert or sslkey cannot be read: {error.strerror}") from None
     return context
 
 
@@ -150,6 +160,8 @@ def _driver_error(error: Exception) -> Exception:
     """asyncpg's or the network's failure as the driver errors that SQLAlchemy knows, with an SQLSTATE."""
     if isinstance(error, TimeoutError):
         state = _NO_ANSWER
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        state = _UNTRUSTED
     elif isinstance(error, asyncpg.DataError):  # refused before it was sent
         state = "22000"
     elif isinstance(error, (*_BROKEN, asyncpg.InterfaceError)):

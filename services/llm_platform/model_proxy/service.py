@@ -71,7 +71,9 @@ class ModelProxyService:
     def _admit(self, serving: Serving) -> None:
         name = serving.provider.name
         if (problem := serving.provider.problem()) is not None:
-            raise PlatformError(Code.NO_HEALTHY_PROVIDERS, f"Provider {name} cannot be called: {problem}.")
+            raise PlatformError(
+                Code.NO_HEALTHY_PROVIDERS, f"Provider {name} cannot be called: {problem}.", retry_after=1
+            )
         if wait := serving.health.admit():
             reason = f"Provider {name} is failing and is left alone for a moment: {serving.health.last_failure}"
             raise PlatformError(Code.NO_HEALTHY_PROVIDERS, reason, retry_after=wait)

@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from llm_platform.core.config import Config
+from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.rate_limiter.interfaces import LIMITER
 from llm_platform.rate_limiter.service import MemoryLimiter
 
@@ -47,4 +48,6 @@ async def start(runtime: Runtime) -> None:
 
     limiter = await runtime.enter(open_limiter(runtime.config))
     runtime.health.add("store", limiter.check)
+    if (url := runtime.config.stores.limits_url) is not None:
+        warn_of_plain_text(runtime.health, "the Redis of the limits", url.get_secret_value())
     await serve(runtime, ports={runtime.config.listen.grpc or 0: [(LIMITER, limiter)]})

@@ -12,7 +12,16 @@ from typing import Any, cast
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import TimeoutError as SlowRedisError
 
@@ -32,6 +41,23 @@ _DENIED_BY = ("", "requests", "tokens", "concurrency")
 _PROBE = limiter_pb2.Acquire(
     lease_id="probe", subject=":probe", limits=common_pb2.Limits(requests_per_minute=(1 << 32) - 1)
 )
+
+# What is more special stands before what it is a kind of.
+_REASONS: dict[type[Exception], str] = {
+    NoPermissionError: "does not permit the script: allow EVAL, EVALSHA and what it calls",
+    AuthenticationError: "refuses the user or password",
+    BusyLoadingError: "is loading its data",
+    ReadOnlyError: "is read-only: it is a replica",
+    OutOfMemoryError: "is out of memory: raise its maxmemory",
+}
+_REFUSALS = {
+    "MISCONF": "cannot write to its disk",
+    "NOREPLICAS": "has too few replicas to take writes",
+    "BUSY": "is busy with a script of somebody else",
+}
+"""By the first word of the error."""
+_NO_PLACE = "max number of clients reached"
+"""An error without a code, which the library takes for a lost connection."""
 
 log = get_logger("rate_limiter")
 
@@ -157,14 +183,16 @@ class RedisLimiter:
 
 def _reason(error: Exception) -> str:
     """What callers may see: no address."""
-    if isinstance(error, NoPermissionError):
-        return "the Redis of the limits does not permit the script: allow EVAL, EVALSHA and what it calls"
+    for kind, words in _REASONS.items():
+        if isinstance(error, kind):
+            return f"the Redis of the limits {words}"
     if isinstance(error, ResponseError):
-        return "the Redis of the limits refuses the script"
-    if isinstance(error, AuthenticationError):
-        return "the Redis of the limits refuses the user or password"
+        refusal = str(error).partition(" ")[0]
+        return f"the Redis of the limits {_REFUSALS.get(refusal, 'refuses the script')}"
     if isinstance(error, TimeoutError | SlowRedisError):
         return f"the Redis of the limits does not answer within {CALL_SECONDS:g} s"
+    if _NO_PLACE in str(error):
+        return "the Redis of the limits has no place for another client: raise its maxclients"
     return "the Redis of the limits cannot be reached"
 
 

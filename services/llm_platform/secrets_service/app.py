@@ -13,6 +13,7 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import CannotStartError, PlatformError
 from llm_platform.core.key_file import parse_key, read_key
 from llm_platform.core.logging import get_logger
+from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.secrets_service.audit import AuditLog
 from llm_platform.secrets_service.changes import Changes
 from llm_platform.secrets_service.disk import Disk
@@ -130,4 +131,6 @@ async def start(runtime: Runtime) -> None:
 
     secrets = await runtime.enter(open_secrets(runtime.config))
     runtime.health.add("store", secrets.check)
+    if runtime.config.vault is not None:
+        warn_of_plain_text(runtime.health, "Vault", runtime.config.vault.address)
     await serve(runtime, ports={runtime.config.listen.grpc: [(SECRETS, secrets)]})

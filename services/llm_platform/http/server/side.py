@@ -35,6 +35,7 @@ async def answer(health: Health, path: str) -> Response | None:
         report = await health.report()
         return _reply(200 if report.ready else 503, _encode(report))
     if path == "/metrics":
+        await health.report()  # also where nobody asks for readiness, the dependencies are shown as they are
         return _reply(200, metrics.exposition(), metrics.CONTENT_TYPE)
     return None
 
