@@ -7,6 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from llm_platform.auth_service.audit.interfaces import AUDIT
+from llm_platform.auth_service.audit.refusals import Refusals
+from llm_platform.auth_service.audit.service import AuditService
+from llm_platform.auth_service.audit.store import AuditStore
 from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.passwords import Passwords
@@ -33,6 +37,8 @@ class AuthService(NamedTuple):
 
     accounts: AccountService
     sessions: SessionService
+    audit: AuditService
+    refusals: Refusals
 
 
 @asynccontextmanager
@@ -53,11 +59,14 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
         store = AccountStore(engine)
         pepper = await _pepper(config.service.data_dir / "accounts.pepper", store)
         revocations = Revocations(store)
+        audit = AuditService(AuditStore(engine))
+        refusals = Refusals(audit.write)
         service = AccountService(store, revocations, Passwords(), pepper=pepper, handover=handover)
-        async with revocations.running():
+        async with revocations.running(), refusals.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
-            yield AuthService(service, SessionService(SigningKeys(engine, pepper, _audience(config))))
+            sessions = SessionService(SigningKeys(engine, pepper, _audience(config)))
+            yield AuthService(service, sessions, audit, refusals)
 
 
 def _audience(config: Config) -> str:
@@ -87,11 +96,13 @@ async def prepare(config: Config) -> None:
 async def start(runtime: Runtime) -> None:
     """Runs auth-service in a process of its own."""
     from llm_platform.rpc.server import Served, serve
+    from llm_platform.rpc.trail import Trail
 
     config = runtime.config
     await prepare(config)
     opened = await runtime.enter(open_auth_service(config))
     runtime.health.add("database", opened.accounts.check)
     warn_of_plain_text(runtime.health, "the accounts' database", config.stores.accounts_url)
-    served: list[Served] = [(ACCOUNTS, opened.accounts), (SESSIONS, opened.sessions)]
-    await serve(runtime, ports={config.listen.grpc: served}, keys=opened.sessions.keys)
+    served: list[Served] = [(ACCOUNTS, opened.accounts), (AUDIT, opened.audit), (SESSIONS, opened.sessions)]
+    trail = Trail(opened.refusals)
+    await serve(runtime, ports={config.listen.grpc: served}, keys=opened.sessions.keys, trail=trail)

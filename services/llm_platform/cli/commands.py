@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_platform.cli import billing, checks, keys, secrets
+from llm_platform.cli import audit, billing, checks, keys, secrets
 from llm_platform.cli.chat import chat
 from llm_platform.cli.serve import bootstrap, serve
 from llm_platform.cli.usage import usage
@@ -28,6 +28,7 @@ app.add_typer(keys.commands, name="keys")
 app.add_typer(secrets.commands, name="secrets")
 app.add_typer(billing.budgets, name="budgets")
 app.add_typer(billing.ledger, name="ledger")
+app.add_typer(audit.commands, name="audit")
 app.add_typer(checks.config, name="config")
 app.add_typer(checks.catalog, name="catalog")
 

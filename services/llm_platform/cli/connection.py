@@ -18,6 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     # The command line is to answer --help at once: what a command needs is imported when it runs.
+    from llm_platform.auth_service.audit.interfaces import Audit
     from llm_platform.auth_service.interfaces import Accounts
     from llm_platform.billing.interfaces import Ledger
     from llm_platform.core.config import Config
@@ -51,6 +52,20 @@ def with_accounts(config: Path | None, work: Callable[[Accounts], Awaitable[Resu
         return open_accounts(config)
 
     return _run(config, ACCOUNTS, embedded, work)
+
+
+def with_audit(config: Path | None, work: Callable[[Audit], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with auth-service's audit log, or with the embedded one."""
+    from llm_platform.auth_service.audit.interfaces import AUDIT
+
+    @asynccontextmanager
+    async def embedded(config: Config) -> AsyncIterator[Audit]:
+        from llm_platform.auth_service.app import open_auth_service
+
+        async with open_auth_service(config) as opened:
+            yield opened.audit
+
+    return _run(config, AUDIT, embedded, work)
 
 
 def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]) -> Result:

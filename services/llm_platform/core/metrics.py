@@ -129,6 +129,7 @@ ledger_retries = Counter("llm_ledger_retries_total", "Transactions repeated afte
 authentications = Counter("llm_authentications_total", "Key look-ups by result.", ["result"])
 key_cache = Counter("llm_key_cache_total", "Key look-ups at the entry: hit or miss.", ["result"])
 logins = Counter("llm_logins_total", "Logins by result.", ["result"])
+audit_lost = Counter("llm_audit_entries_lost_total", "Audit entries that could not be delivered to auth-service.")
 limiter_decisions = Counter(
     "llm_limiter_decisions_total", "Allowed, or which limit of which scope refused.", ["decision", "scope"]
 )

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -25,6 +26,7 @@ from llm_platform.rpc.actors import Actors, RefusedActorError
 from llm_platform.rpc.authorization import HEALTH_WATCH, AllowList, RefusedError
 from llm_platform.rpc.caller import caller
 from llm_platform.rpc.status import to_status
+from llm_platform.rpc.trail import Trail
 
 log = get_logger("rpc.server")
 
@@ -38,19 +40,16 @@ _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Refused: TypeAlias = "Callable[[str, RefusedActorError], Awaitable[None]]"
-"""Given the method, gRPC's path, and the refusal."""
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
 class Guard(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server, those of the relay too."""
 
-    def __init__(self, allow_list: AllowList, actors: Actors, refused: Refused | None = None) -> None:
-        """``refused`` hears of each call that a person may not make, beside the metrics and the log."""
+    def __init__(self, allow_list: AllowList, actors: Actors, trail: Trail | None = None) -> None:
         self._allow_list = allow_list
         self._actors = actors
-        self._refused = refused
+        self._trail = trail
         self._guarded: dict[str, tuple[Handler, Handler]] = {}
         self._streams: set[asyncio.Task[Any]] = set()
         self._unary_open = 0
@@ -92,7 +91,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _guard(self, method: str, handler: Handler | None) -> Handler:
         if handler is None:
             return grpc.stream_stream_rpc_method_handler(self._unimplemented(method))
-        call = _Call(self._allow_list, self._actors, method, self._refused)
+        call = _Call(self._allow_list, self._actors, method, self._trail)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(call, handler.unary_unary), handler.request_deserializer, handler.response_serializer
@@ -115,7 +114,7 @@ class Guard(grpc.aio.ServerInterceptor):
             self._unary_open += 1
             try:
                 await call.admit(context)
-                with call.span(context):
+                with call.span(context), call.audited(request):
                     reply = await behaviour(request, context)
                 call.succeeded()
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the call's status
@@ -156,7 +155,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _unimplemented(self, method: str) -> Any:
         async def refuse(_requests: Any, context: Context) -> None:
-            call = _Call(self._allow_list, self._actors, method, self._refused)
+            call = _Call(self._allow_list, self._actors, method, self._trail)
             try:
                 await call.admit(context)
             except RefusedError as error:
@@ -210,13 +209,27 @@ def _two_way_stream(call: _Call, behaviour: Any) -> Any:
     return writing
 
 
+@contextmanager
+def _noted(trail: Trail, method: str, request: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        trail.done(method, request, error)
+        raise
+    trail.done(method, request, None)
+
+
+_UNNOTED = nullcontext()
+
+
 class _Call:
     """What the calls of one method share."""
 
-    def __init__(self, allow_list: AllowList, actors: Actors, method: str, refused: Refused | None) -> None:
+    def __init__(self, allow_list: AllowList, actors: Actors, method: str, trail: Trail | None) -> None:
         self._allow_list = allow_list
         self._actors = actors
-        self._refused = refused
+        self._trail = trail
+        self._audited = trail is not None and trail.covers(method)
         self._method = method
         self._service, self._name = method.rpartition("/")[::2]
         self._service = self._service.lstrip("/")
@@ -251,6 +264,10 @@ class _Call:
                 return tracing.span(self._method, str(value), "server")
         return tracing.UNSAMPLED
 
+    def audited(self, request: Any) -> AbstractContextManager[None]:
+        """Notes the call in the audit log, however it ends, when the catalogue says so."""
+        return _noted(self._trail, self._method, request) if self._trail is not None and self._audited else _UNNOTED
+
     def succeeded(self) -> None:
         if self._succeeded is None:
             self._succeeded = metrics.grpc_handled.labels(self._service, self._name, "OK")
@@ -266,7 +283,8 @@ class _Call:
                 log.warning("call refused", method=self._method, peer=context.peer(), reason=error.reason)
                 self._count(error.status.name)
                 if isinstance(error, RefusedActorError):
-                    await self._tell(error)
+                    if self._trail is not None:
+                        self._trail.refused(self._method, error)
                     await context.abort(*to_status(error.error))
                 await context.abort(error.status, error.reason)
             case PlatformError():
@@ -285,14 +303,6 @@ class _Call:
                 await self.failed(context, PlatformError(Code.INTERNAL, "An internal call failed."))
             case _:
                 raise error
-
-    async def _tell(self, error: RefusedActorError) -> None:
-        if self._refused is None:
-            return
-        try:
-            await self._refused(self._method, error)
-        except PlatformError as failure:  # the call is refused all the same
-            log.error("a refusal could not be audited", method=self._method, reason=str(failure))
 
     def _count(self, code: str) -> None:
         if self._allow_list.lists(self._method):

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from llm_platform.auth_service.audit.interfaces import AUDIT
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.billing.interfaces import LEDGER
@@ -16,7 +17,7 @@ from llm_platform.rate_limiter.interfaces import LIMITER
 from llm_platform.rpc.port import Port
 from llm_platform.secrets_service.interfaces import SECRETS
 
-PORTS: tuple[Port[Any], ...] = (ACCOUNTS, LEDGER, LIMITER, PROVIDERS, ROUTING, SECRETS, SESSIONS)
+PORTS: tuple[Port[Any], ...] = (ACCOUNTS, AUDIT, LEDGER, LIMITER, PROVIDERS, ROUTING, SECRETS, SESSIONS)
 
 RELAY: ServiceDescriptor = inference_pb2.DESCRIPTOR.services_by_name["Relay"]
 RELAYED_BY = ("head", "model-proxy")

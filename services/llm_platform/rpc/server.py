@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from llm_platform.auth_service.audit.interfaces import AUDIT
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.core import catalog as catalogs
 from llm_platform.core.catalog import Catalog
@@ -21,10 +22,11 @@ from llm_platform.rpc.actors import Actors, PublicKeys
 from llm_platform.rpc.authorization import AllowList
 from llm_platform.rpc.client import Peers
 from llm_platform.rpc.credentials import SERVER_OPTIONS, Certificates, listen
-from llm_platform.rpc.guard import Guard, Refused
+from llm_platform.rpc.guard import Guard
 from llm_platform.rpc.handlers import handlers
 from llm_platform.rpc.port import Port
 from llm_platform.rpc.public_keys import RemoteKeys
+from llm_platform.rpc.trail import Trail, remote_trail
 
 log = get_logger("rpc.server")
 
@@ -44,18 +46,21 @@ async def serve(
     extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
     catalog: Catalog | None = None,
     keys: PublicKeys | None = None,
-    refused: Refused | None = None,
+    trail: Trail | None = None,
 ) -> dict[int, int]:
     """Starts one server for each listen port and hooks it into the process's drain and stop.
 
     ``extra_handlers`` (the relay's) are served on ``listen.grpc`` and guarded like the others. ``keys`` check the
-    tokens of people (default: auth-service's, asked for when one comes), ``refused`` hears of their refusals. Returns
+    tokens of people (default: auth-service's, asked for when one comes), ``trail`` is told for the audit log what they
+    do (default: auth-service's). Returns
     listen port -> bound port (they differ for port 0). Raises ``OSError`` when a port is taken and
     ``PlatformError`` when the configuration does not name it.
     """
     config = runtime.config
     released = catalog or catalogs.load(config.service.catalog)
-    guard = _guard(config, released, keys or await _remote_keys(runtime, released), refused)
+    if keys is None:
+        keys, trail = await _from_auth_service(runtime, released)
+    guard = _guard(config, released, keys, trail)
     certificates = Certificates(config.tls) if config.tls is not None else None
     listeners = {_named(port): [handlers(*served) for served in each] for port, each in ports.items()}
     if extra_handlers:
@@ -96,19 +101,21 @@ def _named(port: int | None) -> int:
     return port
 
 
-def _guard(config: Config, catalog: Catalog, keys: PublicKeys | None, refused: Refused | None) -> Guard:
+def _guard(config: Config, catalog: Catalog, keys: PublicKeys | None, trail: Trail | None) -> Guard:
     trust_domain = config.tls.trust_domain if config.tls is not None else None
     return Guard(
         AllowList(catalog, config.service.name, trust_domain),
         Actors(catalog, config.service.name, trust_domain, keys),
-        refused,
+        trail,
     )
 
 
-async def _remote_keys(runtime: Runtime, catalog: Catalog) -> PublicKeys | None:
-    """Of auth-service, for a service that dashboards call; None when it is not configured as a peer."""
+async def _from_auth_service(runtime: Runtime, catalog: Catalog) -> tuple[PublicKeys | None, Trail | None]:
+    """For a service that people call, through dashboards or as operators; None where it is not a peer."""
     config = runtime.config
-    if not catalog.rights(config.service.name) or not config.peers.get(SESSIONS.provider):
-        return None
+    own = catalog.services.get(config.service.name)
+    if own is None or not (own.roles or own.audit) or not config.peers.get(SESSIONS.provider):
+        return None, None
     peers = await runtime.enter(Peers(config))
-    return RemoteKeys(lambda: peers.remote(SESSIONS))
+    trail = await runtime.enter(remote_trail(lambda: peers.remote(AUDIT), own.audit))
+    return RemoteKeys(lambda: peers.remote(SESSIONS)), trail

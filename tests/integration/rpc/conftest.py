@@ -19,8 +19,8 @@ from llm_platform.core.actor_token import Claims, sign
 from llm_platform.core.config import Config, Listen, Service, Tls, Traffic
 from llm_platform.core.lifecycle import Runtime
 from llm_platform.rpc.actors import PublicKeys
-from llm_platform.rpc.guard import Refused
 from llm_platform.rpc.server import Served, serve
+from llm_platform.rpc.trail import Trail
 
 TRUST_DOMAIN = "test.internal"
 
@@ -80,13 +80,13 @@ class Site:
         port: int = 0,
         extra_handlers: Sequence[grpc.GenericRpcHandler] = (),
         keys: PublicKeys | None = None,
-        refused: Refused | None = None,
+        trail: Trail | None = None,
         **peers: Sequence[int],
     ) -> AsyncIterator[Serving]:
         """``service`` with what it serves, until the end of the block (or an earlier ``stop``)."""
         runtime = Runtime(self.config(service, tls=tls, grpc_port=port, **peers))
         try:
-            bound = await serve(runtime, {port: served}, extra_handlers, keys=keys, refused=refused)
+            bound = await serve(runtime, {port: served}, extra_handlers, keys=keys, trail=trail)
             yield Serving(runtime, bound[port])
         finally:
             await runtime.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
 from llm_platform.auth_service.app import open_auth_service
+from llm_platform.auth_service.audit.interfaces import AUDIT
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.billing.interfaces import LEDGER
@@ -17,9 +18,10 @@ from llm_platform.core.actor import Actor, actor
 from llm_platform.core.actor_token import Claims
 from llm_platform.core.config import Service
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import common_pb2, ledger_pb2, secrets_pb2
+from llm_platform.proto import audit_pb2, common_pb2, ledger_pb2, secrets_pb2
 from llm_platform.rpc.client import Peers
 from llm_platform.rpc.on_behalf import on_behalf_of
+from llm_platform.rpc.trail import Trail
 from llm_platform.secrets_service.interfaces import SECRETS
 from tests.integration.rpc.conftest import TRUST_DOMAIN, Everything, Issuer, Site, person
 
@@ -32,6 +34,13 @@ class Billing(Everything):
     async def set_budget(self, _request: ledger_pb2.Budget) -> ledger_pb2.Budget:
         self.actors.append(actor.get())
         return ledger_pb2.Budget()
+
+
+class Failing(Everything):
+    async def set_budget(self, request: ledger_pb2.Budget) -> ledger_pb2.Budget:
+        if request.key_id == "broken":
+            raise PlatformError(Code.UNAVAILABLE, "down")
+        return request
 
 
 class Watched(Everything):
@@ -102,3 +111,46 @@ async def test_a_stream_ends_with_the_token_it_was_begun_with(site: Site) -> Non
             with pytest.raises(PlatformError, match="token of whoever signed in has expired") as ended:
                 await anext(watch)
     assert ended.value.code is Code.UNAUTHENTICATED
+
+
+async def test_what_people_do_and_what_is_refused_stands_in_the_audit_log_of_auth_service(site: Site) -> None:
+    config = site.config("auth-service")
+    config = config.model_copy(update={"service": Service(name="auth-service", data_dir=site.directory / "data")})
+    token = Issuer().token
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(open_auth_service(config))
+        served = ((AUDIT, opened.audit), (SESSIONS, opened.sessions))
+        auth = await stack.enter_async_context(
+            site.serving("auth-service", *served, keys=opened.sessions.keys, trail=Trail(opened.refusals))
+        )
+        billing = await stack.enter_async_context(
+            site.serving("billing", (LEDGER, Failing()), auth_service=[auth.port])
+        )
+        ports = {"billing": [billing.port], "auth_service": [auth.port]}
+        dashboard = await stack.enter_async_context(Peers(site.config("admin-dashboard", **ports)))
+        operator = await stack.enter_async_context(Peers(site.config("operator", **ports)))
+
+        async def set_budget(peers: Peers, who: Actor | None, key_id: str) -> None:
+            token = await opened.sessions.keys.sign(Claims(who, "ses_1", int(time.time()) + 300)) if who else ""
+            with on_behalf_of(token), suppress(PlatformError):
+                await peers.remote(LEDGER).set_budget(ledger_pb2.Budget(key_id=key_id))
+
+        await set_budget(operator, None, "k1")
+        await set_budget(dashboard, person("owner", platform=True), "k2")
+        await set_budget(dashboard, person("owner", platform=True), "broken")
+        await set_budget(dashboard, person("developer"), "k3")
+        await set_budget(dashboard, None, "k4")
+        with on_behalf_of(token(person("owner"))), suppress(PlatformError):
+            await dashboard.remote(AUDIT).list(audit_pb2.ListAuditRequest())
+        await billing.stop()
+        await opened.refusals.flush()
+        entries = (await operator.remote(AUDIT).list(audit_pb2.ListAuditRequest())).items
+    told = {(each.service, each.actor_id, each.action, each.target, each.result) for each in entries}
+    assert told == {
+        ("billing", "operator", "Ledger/SetBudget", "k1", "ok"),
+        ("billing", "usr_1", "Ledger/SetBudget", "k2", "ok"),
+        ("billing", "usr_1", "Ledger/SetBudget", "broken", "failed"),
+        ("billing", "usr_1", "Ledger/SetBudget", "", "refused"),
+        ("billing", "", "Ledger/SetBudget", "", "refused"),
+        ("auth-service", "", "Audit/List", "", "refused"),
+    }

@@ -55,6 +55,13 @@ def test_offered_methods_name_the_relay_at_both_its_ends() -> None:
     assert offered["rate-limiter"] == {"Limiter/Acquire", "Limiter/Finish"}
 
 
+def test_what_the_audit_log_says_a_call_is_about_is_a_field_of_its_request() -> None:
+    requests = {rpc.path.removeprefix("/llm.v1."): rpc.request for port in PORTS for rpc in rpcs(port)}
+    for service in catalog.load().services.values():
+        for method, field in service.audit.items():
+            assert not field or field in requests[method].DESCRIPTOR.fields_by_name, method
+
+
 def test_what_changes_money_or_secrets_twice_is_never_repeated() -> None:
     repeatable = {rpc.path.removeprefix("/llm.v1.") for port in PORTS for rpc in rpcs(port) if rpc.repeatable}
     assert {"Ledger/Reserve", "Ledger/Record", "Accounts/Authenticate"} <= repeatable

@@ -111,6 +111,7 @@ class Service(_Entry):
     resources: Resources
     allow: dict[Method, list[str]]
     roles: dict[Method, list[str]] = Field({}, description="Which people may call it through a dashboard.")
+    audit: dict[Method, str] = Field({}, description="What people's calls of it are about: a field of the request.")
 
 
 class Catalog(_Entry):
@@ -320,6 +321,8 @@ def _people(catalog: Catalog) -> Iterator[tuple[Place, str]]:
     for name, service in catalog.services.items():
         for place, reason in rights.contradictions(catalog.delegates, service.allow, service.roles):
             yield ("services", name, *place), reason
+        for method in service.audit.keys() - service.allow.keys():
+            yield ("services", name, "audit", method), f"{method} is not in allow"
 
 
 def _unknown_names(catalog: Catalog) -> Iterator[tuple[Place, str]]:
