@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 
+from llm_platform.billing.adoption import Adoption
+from llm_platform.billing.budget_requests import BudgetRequests
+from llm_platform.billing.budget_store import BudgetStore
 from llm_platform.billing.catalogue import Catalogue, load_apart
 from llm_platform.billing.interfaces import LEDGER
 from llm_platform.billing.orders import Pricing
@@ -48,7 +51,14 @@ async def open_ledger(
         open_database(_url(config), _MIGRATIONS, connections=config.stores.database_connections) as engine,
         open_transactions(engine, busy_timeout_ms=LOCK_PATIENCE_MS) as transactions,
     ):
-        ledger = DatabaseLedger(Store(engine, transactions, rules), Reports(engine, clock=clock), pricing, clock=clock)
+        ledger = DatabaseLedger(
+            Store(engine, transactions, rules),
+            Reports(engine, clock=clock),
+            pricing,
+            BudgetRequests(BudgetStore(engine, transactions, notifies=rules.notifies)),
+            Adoption(engine, transactions, notifies=rules.notifies),
+            clock=clock,
+        )
         sweeper = background(ledger.sweep_forever(), "billing: sweeper")
         rollups = RollUps(engine)
         rolling_up = background(rollups.advance_until_stopped(clock), "billing: roll-ups")

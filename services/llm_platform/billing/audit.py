@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
+from sqlalchemy import BigInteger, Select, and_, cast, func, not_, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from llm_platform.billing.schema import balances, entries, reservations
+from llm_platform.billing.budget_store import in_balance
+from llm_platform.billing.budgets import SCOPES
+from llm_platform.billing.counting import posted, total
+from llm_platform.billing.schema import balances, budget_windows, budgets, entries, reservations
 
 _SHOWN = 100
 """Problems named by one check; one is already one too many."""
@@ -52,7 +55,66 @@ _settled = (
     .subquery("settled")
 )
 
+
+def _posted_to_budgets() -> Any:
+    """Every entry once for each budget that counts it. One query for each scope, so that ids can be hashed."""
+    rows = posted.subquery("posted")
+    return union_all(
+        *(
+            select(budgets.c.budget_id, rows.c.counts_at, rows.c.spent, rows.c.reserved).select_from(
+                budgets.join(
+                    rows,
+                    and_(
+                        budgets.c.scope == scope,
+                        budgets.c.scope_id == rows.c[f"{scope}_id"],
+                        rows.c.counts_at >= budgets.c.counted_from,
+                        or_(budgets.c.organization_id == "", budgets.c.organization_id == rows.c.organization_id),
+                        not_(in_balance),
+                    ),
+                )
+            )
+            for scope in SCOPES
+        )
+    ).subquery("posted_to_budgets")
+
+
+_in_budgets = _posted_to_budgets()
+_within = and_(
+    _in_budgets.c.budget_id == budget_windows.c.budget_id,
+    _in_budgets.c.counts_at >= budget_windows.c.starts_at,
+    _in_budgets.c.counts_at < budget_windows.c.ends_at,
+)
+_windows = (
+    select(
+        budget_windows.c.window_id,
+        budget_windows.c.spent,
+        budget_windows.c.reserved,
+        total(_in_budgets.c.spent).label("derived_spent"),
+        total(_in_budgets.c.reserved).label("derived_reserved"),
+    )
+    .select_from(budget_windows.outerjoin(_in_budgets, _within))
+    .group_by(budget_windows.c.window_id, budget_windows.c.spent, budget_windows.c.reserved)
+    .subquery("windows")
+)
+
 CHECKS = (
+    Check(
+        select(_windows).where(
+            or_(
+                _windows.c.spent != _windows.c.derived_spent,
+                _windows.c.reserved != _windows.c.derived_reserved,
+            )
+        ),
+        "budget and window {window_id}: it says spent {spent}, reserved {reserved}; "
+        "the entries say spent {derived_spent}, reserved {derived_reserved}",
+    ),
+    Check(
+        select(_in_budgets.c.budget_id, func.count().label("count"))
+        .select_from(_in_budgets.outerjoin(budget_windows, _within))
+        .where(budget_windows.c.window_id.is_(None))
+        .group_by(_in_budgets.c.budget_id),
+        "budget {budget_id}: it has {count} entries in no window",
+    ),
     Check(
         select(
             balances.c.key_id,

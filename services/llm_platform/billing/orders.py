@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from llm_platform.billing.posting import (
-    MAX_AMOUNT,
-    Hold,
-    Reserving,
-    Settling,
-    UsageCounts,
-    nano_dollars,
-)
+from llm_platform.billing.posting import MAX_AMOUNT, Reserving, Settling, nano_dollars
 from llm_platform.billing.price import Price
 from llm_platform.billing.prices import UNPRICED, PriceBook
+from llm_platform.billing.records import Hold, UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2

@@ -7,10 +7,14 @@ answers the same. docs/money.md has the rules in words.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from llm_platform.billing.budgets import HARD, Account, Accounts, Crossed, budget_exceeded, exceeded
+from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved, Scopes, UsageCounts
+from llm_platform.billing.windows import TOTAL
 from llm_platform.core.errors import Code, PlatformError
 
 MAX_AMOUNT = 10**15
@@ -29,117 +33,6 @@ def nano_dollars(pico: int) -> int:
     if rest * 2 > PICO_PER_NANO or (rest * 2 == PICO_PER_NANO and whole % 2):
         return whole + 1
     return whole
-
-
-class UsageCounts(NamedTuple):
-    """The usage columns of an entry, in their order."""
-
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    cache_write_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    input_audio_tokens: int = 0
-    output_audio_tokens: int = 0
-
-
-class EntryRow(NamedTuple):
-    """A row of ``entries``, without its sequence, in the order of the columns."""
-
-    kind: str
-    reference: str
-    reservation_id: str
-    request_id: str
-    key_id: str
-    user_id: str
-    provider: str
-    model: str
-    amount: int
-    certainty: str
-    result: str
-    status: int
-    price_revision: str
-    input_tokens: int
-    cached_input_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    input_audio_tokens: int
-    output_audio_tokens: int
-    created_at: int
-    team_id: str
-    organization_id: str
-    reserved_at: int | None
-
-
-@dataclass(slots=True)
-class Hold:
-    """An open reservation: a row of ``reservations``."""
-
-    reservation_id: str
-    request_id: str
-    key_id: str
-    user_id: str
-    provider: str
-    model: str
-    amount: int
-    settled: int
-    """By its attempts so far."""
-    expires_at: int
-    team_id: str = ""
-    organization_id: str = ""
-    reserved_at: int | None = None
-    """None: by the release before, which posts to no budget's window; the sweep does it (store.py)."""
-
-    def row(self) -> tuple[str, str, str, str, str, str, int, int, int, str, str, int | None]:
-        """In the order of the columns."""
-        return (
-            self.reservation_id,
-            self.request_id,
-            self.key_id,
-            self.user_id,
-            self.provider,
-            self.model,
-            self.amount,
-            self.settled,
-            self.expires_at,
-            self.team_id,
-            self.organization_id,
-            self.reserved_at,
-        )
-
-
-class Reserved(NamedTuple):
-    """What a reserve entry says."""
-
-    amount: int
-    user_id: str
-    team_id: str
-    organization_id: str
-    reserved_at: int | None
-
-    @classmethod
-    def of(cls, hold: Hold) -> Reserved:
-        return cls(hold.amount, hold.user_id, hold.team_id, hold.organization_id, hold.reserved_at)
-
-
-@dataclass(slots=True)
-class Balance:
-    """A row of ``balances``, and what the transaction adds to it."""
-
-    budget: int | None
-    spent: int
-    reserved: int
-    spent_change: int = 0
-    reserved_change: int = 0
-
-    def spend(self, amount: int) -> None:
-        self.spent += amount
-        self.spent_change += amount
-
-    def reserve(self, amount: int) -> None:
-        self.reserved += amount
-        self.reserved_change += amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +87,8 @@ class Rules:
 
     uncertain_share: Fraction = Fraction(1)
     strict_budgets: bool = False
+    notifies: bool = False
+    """Whether there is anywhere to send that a threshold was reached."""
 
 
 @dataclass(slots=True)
@@ -208,11 +103,28 @@ class Posting:
     """The reserve entries that exist, of the reservations in question."""
     settled: set[str]
     """Attempts in question that have a settle entry."""
+    accounts: Accounts = field(default_factory=Accounts)
+    """Of the budgets in question."""
     entries: list[EntryRow] = field(default_factory=list)
     opened: dict[str, Hold] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
     partly_settled: dict[str, Hold] = field(default_factory=dict)
     overrun: int = 0
+
+    def crossed(self) -> list[Crossed]:
+        """The thresholds of budgets that this transaction has reached."""
+        return list(self.accounts.crossed(self.balances))
+
+    def calls(self, operations: Iterable[Operation]) -> Iterator[tuple[Scopes, int | None]]:
+        """Whose calls the operations are about, and when each was reserved."""
+        for hold in self.holds.values():
+            yield hold.scopes, hold.reserved_at
+        for operation in operations:
+            if isinstance(operation, Reserving):
+                yield operation.hold.scopes, operation.hold.reserved_at
+            elif isinstance(operation, Settling) and operation.reservation_id not in self.holds:
+                call = self._call(operation)
+                yield call.scopes(operation.key_id), call.reserved_at
 
     def apply(self, operation: Operation) -> Result:
         if isinstance(operation, Reserving):
@@ -226,31 +138,34 @@ class Posting:
         if (known := self.reserved.get(hold.reservation_id)) is not None:
             return known.amount
         balance = self.balances[hold.key_id]
-        if refusal := self._refusal(balance, operation):
+        accounts = self.accounts.of(hold.scopes, hold.reserved_at)
+        if refusal := self._refusal(balance, accounts, operation):
             return refusal
         balance.reserve(hold.amount)
+        for account in accounts:
+            account.balance.reserve(hold.amount)
         self.reserved[hold.reservation_id] = Reserved.of(hold)
         self.holds[hold.reservation_id] = self.opened[hold.reservation_id] = hold
         self._append("reserve", hold, hold.amount, "", operation.price_revision)
         return hold.amount
 
-    def _refusal(self, balance: Balance, operation: Reserving) -> PlatformError | None:
-        if balance.budget is None:
-            if balance.reserved + operation.hold.amount > MAX_RESERVED:
-                return PlatformError(Code.OVERLOADED, "This key has too many open reservations.", retry_after=60)
-            return None
-        if self.rules.strict_budgets and not operation.bounded:
+    def _refusal(self, balance: Balance, accounts: Sequence[Account], operation: Reserving) -> PlatformError | None:
+        amount = operation.hold.amount
+        if balance.reserved + amount > MAX_RESERVED or any(
+            account.balance.reserved + amount > MAX_RESERVED for account in accounts
+        ):
+            return PlatformError(Code.OVERLOADED, "This key has too many open reservations.", retry_after=60)
+        limited = balance.budget is not None or any(account.budget.enforcement == HARD for account in accounts)
+        if limited and self.rules.strict_budgets and not operation.bounded:
             return PlatformError(
                 Code.INVALID_REQUEST,
                 "This key has a budget: name the most output tokens the call may produce (max_tokens).",
                 param="max_tokens",
             )
-        if balance.spent + balance.reserved + operation.hold.amount > balance.budget:
-            return PlatformError(
-                Code.BUDGET_EXCEEDED,
-                "The budget of this key does not cover this call. Ask for fewer output tokens (max_tokens), "
-                "wait for open calls to end, or have the budget raised.",
-            )
+        if balance.budget is not None and balance.spent + balance.reserved + amount > balance.budget:
+            return budget_exceeded("key", "total", TOTAL, self.now)
+        if over := [account for account in accounts if account.exceeded_by(amount)]:
+            return exceeded(over, self.now)
         return None
 
     def _settle(self, operation: Settling) -> bool:
@@ -262,6 +177,8 @@ class Posting:
             call = Reserved.of(hold) if hold else self._call(operation)
             self.settled.add(operation.attempt_id)
             self.balances[key_id].spend(amount)
+            for account in self.accounts.of(call.scopes(key_id), call.reserved_at):
+                account.balance.spend(amount)
             self.entries.append(
                 EntryRow(
                     "settle",
@@ -324,6 +241,8 @@ class Posting:
         if self.opened.pop(hold.reservation_id, None) is None:
             self.closed.append(hold.reservation_id)
         self.balances[hold.key_id].reserve(-hold.amount)
+        for account in self.accounts.of(hold.scopes, hold.reserved_at):
+            account.balance.reserve(-hold.amount)
         self._append("release", hold, hold.amount, reason, "")
 
     def _append(self, kind: str, hold: Hold, amount: int, result: str, price_revision: str) -> None:

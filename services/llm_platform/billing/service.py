@@ -16,6 +16,8 @@ from typing import TypeVar
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from llm_platform.billing import instruments
+from llm_platform.billing.adoption import Adoption
+from llm_platform.billing.budget_requests import BudgetRequests
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Result
 from llm_platform.billing.reports import Reports
@@ -43,9 +45,18 @@ class DatabaseLedger:
     """Implements ``Ledger``. Every method raises UNAVAILABLE while the database fails; nothing is half done then."""
 
     def __init__(
-        self, store: Store, reports: Reports, pricing: Pricing, *, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        reports: Reports,
+        pricing: Pricing,
+        budgets: BudgetRequests,
+        adoption: Adoption,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._budgets = budgets
+        self._adoption = adoption
         self._reports = reports
         self._pricing = pricing
         self._clock = clock
@@ -108,6 +119,18 @@ class DatabaseLedger:
     async def list_budgets(self, request: common_pb2.Empty) -> ledger_pb2.Budgets:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.budgets())
 
+    async def put_budget(self, request: ledger_pb2.PutBudgetRequest) -> ledger_pb2.ScopedBudget:
+        """Makes or replaces a budget. Raises INVALID_REQUEST; CONFLICT when it is not the one of ``etag``."""
+        return await _available(self._budgets.put(request, self._now()))
+
+    async def delete_budget(self, request: ledger_pb2.DeleteBudgetRequest) -> common_pb2.Empty:
+        """Raises INVALID_REQUEST, NOT_FOUND, CONFLICT."""
+        await _available(self._budgets.delete(request, self._now()))
+        return _EMPTY
+
+    async def find_budgets(self, request: ledger_pb2.BudgetsQuery) -> ledger_pb2.BudgetPage:
+        return await _available(self._budgets.find(request, self._now()))
+
     async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.verify())
 
@@ -126,6 +149,8 @@ class DatabaseLedger:
             released = sum(map(bool, await self._submit([Releasing(name, "expired") for name in names])))
             instruments.expired(released)
             log.warning("reservations expired", count=released)
+        while adopted := await _available(self._adoption.adopt(self._now(), SWEEP_LIMIT)):
+            log.info("entries of the release before were posted to budgets", count=adopted)
         instruments.open_reservations(await _available(self._store.open_reservations()))
         return released
 

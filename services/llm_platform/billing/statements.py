@@ -32,8 +32,16 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.expression import BindParameter, ClauseElement
 
-from llm_platform.billing.posting import EntryRow, Reserved
-from llm_platform.billing.schema import balances, entries, probes, reservations
+from llm_platform.billing.records import EntryRow, Reserved
+from llm_platform.billing.schema import (
+    balances,
+    budget_windows,
+    budgets,
+    entries,
+    notifications,
+    probes,
+    reservations,
+)
 from llm_platform.core.transactions import Transaction
 
 _LENGTHS = (1, 4, 16, 64, 256)
@@ -135,10 +143,25 @@ def _compiled(dialect: Dialect, statement: ClauseElement, names: Sequence[str]) 
     return str(compiled)
 
 
+def _made_once(dialect: Dialect, insertion: Any, columns: Sequence[str]) -> str:
+    """Inserts a row, or leaves the one that is there as it is."""
+    values: dict[str, BindParameter[Any]] = {column: bindparam(column) for column in columns}
+    return _compiled(dialect, insertion.values(values).on_conflict_do_nothing(), columns)
+
+
+def bound(dialect: Dialect, statement: ClauseElement) -> tuple[str, tuple[Any, ...]]:
+    """A statement's text and its values: for what is run seldom."""
+    compiled: Any = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    values = compiled.construct_params()
+    return str(compiled), tuple(values[name] for name in compiled.positiontup)
+
+
 class Statements:
     """For one kind of database. The parameters of each are named beside it."""
 
     def __init__(self, dialect: Dialect) -> None:
+        # In conflict with the locks that reading a balance to change it takes, and with nothing that only reads.
+        self.stop_postings = "" if dialect.name == "sqlite" else f"LOCK TABLE {balances.name} IN EXCLUSIVE MODE"
         # Each has its own way to say it; the other's module stays out of memory.
         native_insert = importlib.import_module(f"sqlalchemy.dialects.{dialect.name}").insert
 
@@ -169,13 +192,21 @@ class Statements:
             ["spent_change", "reserved_change", "key"],
         )
         # key, spent, reserved (both 0)
-        self.make_balance = _compiled(
+        self.make_balance = _made_once(dialect, native_insert(balances), ["key_id", "spent", "reserved"])
+        # change of spent, change of reserved, window
+        self.change_window = _compiled(
             dialect,
-            native_insert(balances)
-            .values(key_id=bindparam("key_id"), spent=bindparam("spent"), reserved=bindparam("reserved"))
-            .on_conflict_do_nothing(),
-            ["key_id", "spent", "reserved"],
+            update(budget_windows)
+            .where(budget_windows.c.window_id == bindparam("window"))
+            .values(
+                spent=budget_windows.c.spent + bindparam("spent_change"),
+                reserved=budget_windows.c.reserved + bindparam("reserved_change"),
+            ),
+            ["spent_change", "reserved_change", "window"],
         )
+        # its columns; an open window has a balance of nothing
+        self.make_window = _made_once(dialect, native_insert(budget_windows), budget_windows.columns.keys())
+        self.notify = _made_once(dialect, native_insert(notifications), notifications.columns.keys())
         # budget, key
         self.set_budget = _compiled(
             dialect,
@@ -191,6 +222,17 @@ class Statements:
                 select(balances.c.key_id, balances.c.budget, balances.c.spent, balances.c.reserved)
                 .where(among(balances.c.key_id))
                 .order_by(balances.c.key_id)
+                .with_for_update()
+            ),
+        )
+        # by whom they are for: a key, a user and a team of one id are told apart by their scope
+        self.budgets_of = ByIds(dialect, lambda among: select(*budgets.columns).where(among(budgets.c.scope_id)))
+        self.locked_windows = ByIds(
+            dialect,
+            lambda among: (
+                select(budget_windows.c.window_id, budget_windows.c.spent, budget_windows.c.reserved)
+                .where(among(budget_windows.c.window_id))
+                .order_by(budget_windows.c.window_id)
                 .with_for_update()
             ),
         )

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing.posting import (
-    Balance,
-    EntryRow,
-    Hold,
-    Operation,
-    Posting,
-    Reserved,
-    Reserving,
-    Result,
-    Rules,
-    Settling,
-)
+from llm_platform.billing.balances import Balances
+from llm_platform.billing.budgets import Crossed
+from llm_platform.billing.notices import notice
+from llm_platform.billing.posting import Operation, Posting, Reserving, Result, Rules, Settling
+from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved
 from llm_platform.billing.schema import reservations
 from llm_platform.billing.statements import Statements
 from llm_platform.core.database import reading
@@ -34,14 +27,16 @@ class Committed:
     entries: list[EntryRow]
     overrun: int
     """Nano-dollars settled above their reservations."""
+    crossed: list[Crossed]
+    """Thresholds of budgets that were reached."""
 
 
 class Store:
     """Reads and writes under the locks that make the rules of ``posting`` hold.
 
     SQLite: the whole database is locked from the beginning of the transaction (core/database.py).
-    PostgreSQL: the balances of all keys of the transaction are locked, in the order of the keys; every
-    change of a reservation or an attempt needs the lock of its key.
+    PostgreSQL: the balances of all keys of the transaction are locked (balances.py); every change of a reservation
+    or an attempt needs the lock of its key.
     """
 
     def __init__(self, engine: AsyncEngine, transactions: Transactions, rules: Rules) -> None:
@@ -49,6 +44,7 @@ class Store:
         self._transactions = transactions
         self._rules = rules
         self._sql = Statements(engine.dialect)
+        self._balances = Balances(self._sql)
         self._locks_rows = engine.dialect.name != "sqlite"
 
     async def commit(self, operations: Sequence[Operation], now: int) -> Committed:
@@ -58,8 +54,9 @@ class Store:
     def _commit(self, transaction: Transaction, operations: Sequence[Operation], now: int) -> Committed:
         posting = self._read(transaction, operations, now)
         results = [posting.apply(operation) for operation in operations]
-        self._write(transaction, posting)
-        return Committed(results, posting.entries, posting.overrun)
+        crossed = posting.crossed()
+        self._write(transaction, posting, crossed)
+        return Committed(results, posting.entries, posting.overrun, crossed)
 
     def _read(self, transaction: Transaction, operations: Sequence[Operation], now: int) -> Posting:
         reserves = [operation for operation in operations if isinstance(operation, Reserving)]
@@ -70,48 +67,44 @@ class Store:
         keys = {operation.hold.key_id for operation in reserves} | {operation.key_id for operation in settles}
         holds = self._holds(transaction, ending)
         keys.update(hold.key_id for hold in holds.values())
-        locked = self._lock_balances(transaction, sorted(keys))
+        locked = self._balances.lock_keys(transaction, sorted(keys))
         if self._locks_rows:
             # What was read before the locks were held may have changed.
             holds = self._holds(transaction, ending)
-            locked |= self._lock_balances(transaction, sorted({hold.key_id for hold in holds.values()} - locked.keys()))
+            locked |= self._balances.lock_keys(
+                transaction, sorted({hold.key_id for hold in holds.values()} - locked.keys())
+            )
         late = {operation.reservation_id for operation in settles} - holds.keys()
-        known = self._sql.reserve_entries(transaction, sorted(reserving | late))
-        return Posting(
+        known = {row[0]: Reserved(*row[1:]) for row in self._sql.reserve_entries(transaction, sorted(reserving | late))}
+        posting = Posting(
             self._rules,
             now,
             locked,
             holds,
-            reserved={reservation_id: Reserved(*row) for reservation_id, *row in known},
+            reserved=known,
             settled={
                 reference
                 for reference, kind in self._sql.kinds_of_entries(transaction, sorted(attempts))
                 if kind == "settle"
             },
         )
+        if locked:
+            posting.accounts = self._balances.lock_accounts(transaction, posting.calls(operations))
+        return posting
 
     def _holds(self, transaction: Transaction, ids: set[str]) -> dict[str, Hold]:
         return {row[0]: Hold(*row) for row in self._sql.holds(transaction, sorted(ids))}
 
-    def _lock_balances(self, transaction: Transaction, keys: Sequence[str]) -> dict[str, Balance]:
-        locked = {row[0]: Balance(*row[1:]) for row in self._sql.locked_balances(transaction, keys)}
-        missing = [key for key in keys if key not in locked]
-        for key in missing:
-            transaction.run(self._sql.make_balance, (key, 0, 0))
-        if missing:
-            locked.update((row[0], Balance(*row[1:])) for row in self._sql.locked_balances(transaction, missing))
-        return locked
-
-    def _write(self, transaction: Transaction, posting: Posting) -> None:
+    def _write(self, transaction: Transaction, posting: Posting, reached: list[Crossed]) -> None:
         sql = self._sql
         sql.append_entries(transaction, posting.entries)
         sql.open_reservations(transaction, [hold.row() for hold in posting.opened.values()])
         for name, hold in posting.partly_settled.items():
             transaction.run(sql.count_settled, (hold.settled, name))
         sql.close_reservations(transaction, posting.closed)
-        for key, balance in posting.balances.items():
-            if balance.spent_change or balance.reserved_change:
-                transaction.run(sql.change_balance, (balance.spent_change, balance.reserved_change, key))
+        self._balances.write(transaction, posting.balances, posting.accounts)
+        for crossed in reached:
+            transaction.run(sql.notify, notice(crossed, posting.now, deliver=self._rules.notifies))
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Reservations whose time has passed, oldest first."""
@@ -133,7 +126,7 @@ class Store:
         return await self._transactions.run(self._set_budget, key_id, budget)
 
     def _set_budget(self, transaction: Transaction, key_id: str, budget: int | None) -> Balance:
-        balance = self._lock_balances(transaction, [key_id])[key_id]
+        balance = self._balances.lock_keys(transaction, [key_id])[key_id]
         transaction.run(self._sql.set_budget, (budget, key_id))
         balance.budget = budget
         return balance

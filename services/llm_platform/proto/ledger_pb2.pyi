@@ -241,6 +241,188 @@ class Budgets(_message.Message):
     items: _containers.RepeatedCompositeFieldContainer[Budget]
     def __init__(self, items: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ...) -> None: ...
 
+class ScopedBudget(_message.Message):
+    __slots__ = ("scope", "scope_id", "period", "enforcement", "limit", "time_zone", "thresholds", "organization_id", "budget_id", "etag", "spent", "reserved", "remaining", "window_starts_at", "window_ends_at", "updated_at", "updated_by")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_STARTS_AT_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    scope_id: str
+    period: str
+    enforcement: str
+    limit: int
+    time_zone: str
+    thresholds: _containers.RepeatedScalarFieldContainer[int]
+    organization_id: str
+    budget_id: str
+    etag: str
+    spent: int
+    reserved: int
+    remaining: int
+    window_starts_at: str
+    window_ends_at: str
+    updated_at: str
+    updated_by: str
+    def __init__(self, scope: _Optional[str] = ..., scope_id: _Optional[str] = ..., period: _Optional[str] = ..., enforcement: _Optional[str] = ..., limit: _Optional[int] = ..., time_zone: _Optional[str] = ..., thresholds: _Optional[_Iterable[int]] = ..., organization_id: _Optional[str] = ..., budget_id: _Optional[str] = ..., etag: _Optional[str] = ..., spent: _Optional[int] = ..., reserved: _Optional[int] = ..., remaining: _Optional[int] = ..., window_starts_at: _Optional[str] = ..., window_ends_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., updated_by: _Optional[str] = ...) -> None: ...
+
+class PutBudgetRequest(_message.Message):
+    __slots__ = ("budget", "etag", "must_be_new")
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    MUST_BE_NEW_FIELD_NUMBER: _ClassVar[int]
+    budget: ScopedBudget
+    etag: str
+    must_be_new: bool
+    def __init__(self, budget: _Optional[_Union[ScopedBudget, _Mapping]] = ..., etag: _Optional[str] = ..., must_be_new: _Optional[bool] = ...) -> None: ...
+
+class DeleteBudgetRequest(_message.Message):
+    __slots__ = ("scope", "scope_id", "period", "enforcement", "organization_id", "etag")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    scope_id: str
+    period: str
+    enforcement: str
+    organization_id: str
+    etag: str
+    def __init__(self, scope: _Optional[str] = ..., scope_id: _Optional[str] = ..., period: _Optional[str] = ..., enforcement: _Optional[str] = ..., organization_id: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class BudgetsQuery(_message.Message):
+    __slots__ = ("scope", "scope_id", "organization_id", "after", "limit")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    scope_id: str
+    organization_id: str
+    after: str
+    limit: int
+    def __init__(self, scope: _Optional[str] = ..., scope_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class BudgetPage(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ScopedBudget]
+    def __init__(self, items: _Optional[_Iterable[_Union[ScopedBudget, _Mapping]]] = ...) -> None: ...
+
+class Notification(_message.Message):
+    __slots__ = ("event_id", "budget_id", "threshold", "state", "attempts", "created_at", "due_at", "reason", "body")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DUE_AT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    budget_id: str
+    threshold: int
+    state: str
+    attempts: int
+    created_at: str
+    due_at: str
+    reason: str
+    body: str
+    def __init__(self, event_id: _Optional[str] = ..., budget_id: _Optional[str] = ..., threshold: _Optional[int] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., created_at: _Optional[str] = ..., due_at: _Optional[str] = ..., reason: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
+
+class NotificationsQuery(_message.Message):
+    __slots__ = ("state", "limit")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    limit: int
+    def __init__(self, state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class NotificationPage(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Notification]
+    def __init__(self, items: _Optional[_Iterable[_Union[Notification, _Mapping]]] = ...) -> None: ...
+
+class NotificationRef(_message.Message):
+    __slots__ = ("event_id",)
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    def __init__(self, event_id: _Optional[str] = ...) -> None: ...
+
+class PriceTier(_message.Message):
+    __slots__ = ("above", "input", "cached_input", "cache_write", "input_audio", "output", "reasoning", "output_audio", "request")
+    ABOVE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    CACHED_INPUT_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    above: int
+    input: int
+    cached_input: int
+    cache_write: int
+    input_audio: int
+    output: int
+    reasoning: int
+    output_audio: int
+    request: int
+    def __init__(self, above: _Optional[int] = ..., input: _Optional[int] = ..., cached_input: _Optional[int] = ..., cache_write: _Optional[int] = ..., input_audio: _Optional[int] = ..., output: _Optional[int] = ..., reasoning: _Optional[int] = ..., output_audio: _Optional[int] = ..., request: _Optional[int] = ...) -> None: ...
+
+class ModelPrice(_message.Message):
+    __slots__ = ("provider", "model", "revision", "tiers", "starts_at", "ends_at", "currency")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    STARTS_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    revision: str
+    tiers: _containers.RepeatedCompositeFieldContainer[PriceTier]
+    starts_at: str
+    ends_at: str
+    currency: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ..., tiers: _Optional[_Iterable[_Union[PriceTier, _Mapping]]] = ..., starts_at: _Optional[str] = ..., ends_at: _Optional[str] = ..., currency: _Optional[str] = ...) -> None: ...
+
+class PricesQuery(_message.Message):
+    __slots__ = ("provider", "model", "at")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    at: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., at: _Optional[str] = ...) -> None: ...
+
+class PricePage(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ModelPrice]
+    def __init__(self, items: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
+
 class VerifyReport(_message.Message):
     __slots__ = ("entries", "open_reservations", "problems")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.core.errors import Code
 from llm_platform.core.ids import new_id
 from llm_platform.proto import common_pb2, ledger_pb2
+from llm_platform.proto.ledger_pb2 import ScopedBudget
 
 INPUT, OUTPUT = 1_000, 2_000
 """Nano-dollars a token of ``echo``."""
@@ -20,13 +23,18 @@ def reserve(
     default_output: int = 0,
     provider: str = "echo",
     model: str = "echo",
+    user: str = "usr_a",
+    team: str = "",
+    organization: str = "",
 ) -> ledger_pb2.Reserve:
     """Costs at most ``prompt`` x INPUT + ``output`` x OUTPUT: 200,000 nano-dollars as it stands."""
     return ledger_pb2.Reserve(
         reservation_id=reservation or new_id("rsv"),
         request_id=new_id("req"),
         key_id=key,
-        user_id="usr_a",
+        user_id=user,
+        team_id=team,
+        organization_id=organization,
         provider=provider,
         model=model,
         prompt_tokens_bound=prompt,
@@ -51,6 +59,8 @@ def outcome(
         request_id=of.request_id,
         key_id=of.key_id,
         user_id=of.user_id,
+        team_id=of.team_id,
+        organization_id=of.organization_id,
         provider=of.provider,
         model=of.model,
         kind=kind,
@@ -89,3 +99,19 @@ async def entries(ledger: DatabaseLedger, kind: str = "") -> list[ledger_pb2.Ent
 
 async def problems(ledger: DatabaseLedger) -> list[str]:
     return list((await ledger.verify(common_pb2.Empty())).problems)
+
+
+async def put_budget(ledger: DatabaseLedger, scope: str, scope_id: str, limit: int, **fields: Any) -> ScopedBudget:
+    """``fields`` of the budget; ``etag`` and ``must_be_new`` of the request."""
+    request = {name: fields.pop(name) for name in ("etag", "must_be_new") if name in fields}
+    budget = ScopedBudget(scope=scope, scope_id=scope_id, limit=limit, **fields)
+    return await ledger.put_budget(ledger_pb2.PutBudgetRequest(budget=budget, **request))
+
+
+async def find_budgets(ledger: DatabaseLedger, **query: Any) -> list[ScopedBudget]:
+    return list((await ledger.find_budgets(ledger_pb2.BudgetsQuery(**query))).items)
+
+
+async def room(ledger: DatabaseLedger, **query: Any) -> list[tuple[int, int, int]]:
+    """Spent, reserved and remaining of each budget found."""
+    return [(each.spent, each.reserved, each.remaining) for each in await find_budgets(ledger, **query)]

@@ -12,18 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.posting import (
-    Balance,
-    Hold,
-    Operation,
-    Posting,
-    Releasing,
-    Reserving,
-    Rules,
-    Settling,
-    UsageCounts,
-    nano_dollars,
-)
+from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Rules, Settling, nano_dollars
+from llm_platform.billing.records import Balance, Hold, UsageCounts
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.core.config import Config, Service
 from llm_platform.core.errors import Code, PlatformError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from llm_platform.billing.posting import EntryRow, Hold, UsageCounts
+from llm_platform.billing.records import EntryRow, Hold, UsageCounts
 from llm_platform.billing.schema import USAGE_COLUMNS, entries, metadata, reservations
 from llm_platform.billing.statements import Statements
 from llm_platform.core.database import open_database, sqlite_url
