@@ -89,6 +89,8 @@ class Platform:
             self.fleet = enter(Fleet(self._directory, settings=self._settings(), services=SERVICES))
             self.fleet.command("bootstrap")
             self.key = self.fleet.create_key()
+            self.unseen_key = self.fleet.create_key("unseen")
+            """No request was made with it."""
             self.limited_key = self.fleet.create_key("limited", "--tpm", "1000000", "--concurrency", "50")
             self._stack = stack.pop_all()
         return self

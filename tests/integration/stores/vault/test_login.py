@@ -145,6 +145,12 @@ async def test_a_certificate_of_a_strangers_authority_is_not_trusted(
     assert "not trusted" in (await refusal_of(secrets.check())).message
 
 
+async def test_a_certificate_of_another_name_is_not_trusted(openbao: OpenBao, tmp_path: Path, replica: Open) -> None:
+    elsewhere = openbao.address.replace("127.0.0.1", "localhost")  # the certificate names the address only
+    secrets = await replica(over(openbao.settings(address=elsewhere), tmp_path))
+    assert "not trusted" in (await refusal_of(secrets.check())).message
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 async def test_an_authority_that_cannot_be_read_stops_the_start(
     openbao: OpenBao, tmp_path: Path, replica: Open, content: str | None
