@@ -13,6 +13,8 @@ from tests.fleet.ledger import settled_entries
 from tests.simulator import Call, Simulator
 
 CLOSING_SECONDS = 120
+INPUT_PRICE, OUTPUT_PRICE = 150_000, 600_000
+"""Pico-dollars a token, as they are to be configured."""
 
 
 async def closed_books(ledger: Ledger, simulator: Simulator) -> list[ledger_pb2.Entry]:
@@ -51,10 +53,8 @@ def judge(entries: Sequence[ledger_pb2.Entry], calls: Sequence[Call], kills: Seq
 
 
 def differs(entry: ledger_pb2.Entry, call: Call) -> bool:
+    """In its tokens, or in what they cost."""
     usage = entry.usage
-    return (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens) != (
-        call.prompt_tokens,
-        call.cached_tokens,
-        call.completion_tokens,
-        call.reasoning_tokens,
-    )
+    charged = (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens, entry.amount)
+    cost = (call.prompt_tokens * INPUT_PRICE + call.completion_tokens * OUTPUT_PRICE) // 1_000
+    return charged != (call.prompt_tokens, call.cached_tokens, call.completion_tokens, call.reasoning_tokens, cost)

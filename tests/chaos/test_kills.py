@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.books import closed_books, judge
+from tests.chaos.books import INPUT_PRICE, OUTPUT_PRICE, closed_books, judge
 from tests.chaos.campaign import Campaign
 from tests.chaos.load import Load
 from tests.fleet import Fleet, ProductionStores
@@ -68,7 +68,7 @@ def settings(simulator: Simulator, stores: ProductionStores) -> dict[str, object
         },
         # Short, so that what a killed head had reserved without using it expires within the test.
         "traffic": {"stream_max_seconds": 10, "request_timeout": 8000},
-        "billing": {"hold_margin_seconds": 10},
+        "billing": {"hold_margin_seconds": 10, "prices": {f"openai/{MODEL}": [INPUT_PRICE, OUTPUT_PRICE]}},
         "stores": stores.settings,
     }
 

@@ -67,7 +67,7 @@ class ServiceProcess:
         assert self.process is not None
         return self.process.wait(seconds)
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         """Returns once ``/ready`` answers 200; fails with the log's end."""
         deadline = time.monotonic() + seconds
         answer = "nothing"
