@@ -7,6 +7,7 @@ after that, so that whoever changes them (``stop_postings``) sees every call pos
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from llm_platform.billing.budgets import Accounts, Budget
 from llm_platform.billing.records import Balance, Scopes
@@ -14,6 +15,13 @@ from llm_platform.billing.statements import Row, Statements
 from llm_platform.core.transactions import Transaction
 
 NO_ACCOUNTS = Accounts()
+
+
+class Budgets(NamedTuple):
+    """The budgets of some scopes."""
+
+    scope_ids: set[str]
+    found: list[Budget]
 
 
 class Balances:
@@ -32,13 +40,18 @@ class Balances:
             locked.update((row[0], Balance(*row[1:])) for row in self._sql.locked_balances(transaction, missing))
         return locked
 
-    def lock_accounts(self, transaction: Transaction, calls: Iterable[tuple[Scopes, int | None]]) -> Accounts:
-        """The accounts of calls, each reserved at a time. The balances of their keys must be locked."""
+    def lock_accounts(
+        self, transaction: Transaction, calls: Iterable[tuple[Scopes, int | None]], known: Budgets | None = None
+    ) -> Accounts:
+        """The accounts of calls, each reserved at a time. The balances of their keys must be locked, and were when
+        ``known`` was read."""
         calls = set(calls)
-        found = self.budgets(transaction, {name for scopes, _ in calls for name in scopes if name})
-        if not found:
+        names = {name for scopes, _ in calls for name in scopes if name}
+        if known is None or not names <= known.scope_ids:
+            known = Budgets(names, self.budgets(transaction, names))
+        if not known.found:
             return NO_ACCOUNTS
-        accounts = Accounts.under(found)
+        accounts = Accounts.under(known.found)
         for scopes, at in calls:
             accounts.open(scopes, at)
         self._read_windows(transaction, accounts)
@@ -61,18 +74,21 @@ class Balances:
             balance.spent, balance.reserved = spent, reserved
 
     def write(self, transaction: Transaction, balances: Mapping[str, Balance], accounts: Accounts) -> None:
-        for key, balance in balances.items():
-            if balance.spent_change or balance.reserved_change:
-                transaction.run(self._sql.change_balance, (balance.spent_change, balance.reserved_change, key))
-        for name, account in accounts.by_id.items():
-            balance = account.balance
-            if balance.spent_change or balance.reserved_change:
-                transaction.run(self._sql.change_window, (balance.spent_change, balance.reserved_change, name))
+        self._sql.change_balances(transaction, _changes(balances))
+        self._sql.change_windows(transaction, _changes({name: each.balance for name, each in accounts.by_id.items()}))
 
     def stop_postings(self, transaction: Transaction) -> None:
         """Waits for the transactions that post, of all processes, and holds off new ones until the end of this one."""
         if self._sql.stop_postings:
             transaction.run(self._sql.stop_postings)
+
+
+def _changes(balances: Mapping[str, Balance]) -> list[Row]:
+    return [
+        (name, balance.spent_change, balance.reserved_change)
+        for name, balance in balances.items()
+        if balance.spent_change or balance.reserved_change
+    ]
 
 
 def budget(row: Row) -> Budget:

@@ -67,6 +67,10 @@ class Settling:
     team_id: str = ""
     organization_id: str = ""
 
+    @property
+    def scopes(self) -> Scopes:
+        return Scopes(self.key_id, self.user_id, self.team_id, self.organization_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Releasing:

@@ -10,7 +10,7 @@ its own cache of prepared statements hits.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -63,10 +63,11 @@ class _ByIds:
         else:
             self._by_length = {length: _by_list(dialect, statement, length) for length in _LENGTHS}
 
-    def _parts(self, ids: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
-        """Statements and their values. A list's last id is repeated up to the next fixed length."""
-        if ids and 0 in self._by_length:
-            yield self._by_length[0], (ids,)
+    def parts(self, ids: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Statements and their values, none for no ids. A list's last id is repeated up to the next fixed length."""
+        if 0 in self._by_length:
+            if ids:
+                yield self._by_length[0], (ids,)
             return
         for start in range(0, len(ids), _LENGTHS[-1]):
             part = tuple(ids[start : start + _LENGTHS[-1]])
@@ -78,14 +79,21 @@ class ByIds(_ByIds):
     """A question."""
 
     def __call__(self, transaction: Transaction, ids: Sequence[str]) -> list[Row]:
-        return [row for statement, values in self._parts(ids) for row in transaction.run(statement, values)]
+        return [row for statement, values in self.parts(ids) for row in transaction.run(statement, values)]
+
+
+def ask(transaction: Transaction, *questions: tuple[ByIds, Iterable[str]]) -> Iterator[list[Row]]:
+    """Several questions, each about some ids, in one round trip; the rows of each."""
+    asked = [list(question.parts(sorted(ids))) for question, ids in questions]
+    answers = iter(transaction.ask([part for parts in asked for part in parts]))
+    return ([row for _ in parts for row in next(answers)] for parts in asked)
 
 
 class WriteByIds(_ByIds):
     """A change."""
 
     def __call__(self, transaction: Transaction, ids: Sequence[str]) -> None:
-        for statement, values in self._parts(ids):
+        for statement, values in self.parts(ids):
             transaction.write(statement, values)
 
 
@@ -110,6 +118,35 @@ class InsertArrays:
         arrays = [bindparam(column, type_=ARRAY(table.c[column].type)) for column in columns]
         rows = func.unnest(*arrays).table_valued(*columns).render_derived()
         self._statement = _compiled(dialect, insert(table).from_select(columns, select(*rows.c)), columns)
+
+    def __call__(self, transaction: Transaction, rows: Sequence[Row]) -> None:
+        if rows:
+            transaction.write(self._statement, tuple(zip(*rows, strict=True)))
+
+
+class Add:
+    """Adds to numbers of rows: ``columns`` of the table, found by its column ``key``."""
+
+    def __init__(self, dialect: Dialect, table: Table, key: str, columns: Sequence[str]) -> None:
+        sums = {name: table.c[name] + bindparam(f"{name}_change") for name in columns}
+        change = update(table).where(table.c[key] == bindparam("key")).values(sums)
+        self._statement = _compiled(dialect, change, [*(f"{name}_change" for name in columns), "key"])
+
+    def __call__(self, transaction: Transaction, rows: Sequence[Row]) -> None:
+        """``rows``: the key, then what is added."""
+        for key, *changes in rows:
+            transaction.write(self._statement, (*changes, key))
+
+
+class AddArrays:
+    """The same for any number of rows of a PostgreSQL table at once."""
+
+    def __init__(self, dialect: Dialect, table: Table, key: str, columns: Sequence[str]) -> None:
+        names = [key, *columns]
+        arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
+        changes = func.unnest(*arrays).table_valued(*names).render_derived(name="changes").c
+        sums = {name: table.c[name] + changes[name] for name in columns}
+        self._statement = _compiled(dialect, update(table).where(table.c[key] == changes[key]).values(sums), names)
 
     def __call__(self, transaction: Transaction, rows: Sequence[Row]) -> None:
         if rows:
@@ -180,30 +217,11 @@ class Statements:
             .values(settled=bindparam("so_far")),
             ["so_far", "reservation"],
         )
-        # change of spent, change of reserved, key
-        self.change_balance = _compiled(
-            dialect,
-            update(balances)
-            .where(balances.c.key_id == bindparam("key"))
-            .values(
-                spent=balances.c.spent + bindparam("spent_change"),
-                reserved=balances.c.reserved + bindparam("reserved_change"),
-            ),
-            ["spent_change", "reserved_change", "key"],
-        )
+        add_to = AddArrays if dialect.name == "postgresql" else Add
+        self.change_balances = add_to(dialect, balances, "key_id", ["spent", "reserved"])
+        self.change_windows = add_to(dialect, budget_windows, "window_id", ["spent", "reserved"])
         # key, spent, reserved (both 0)
         self.make_balance = _made_once(dialect, native_insert(balances), ["key_id", "spent", "reserved"])
-        # change of spent, change of reserved, window
-        self.change_window = _compiled(
-            dialect,
-            update(budget_windows)
-            .where(budget_windows.c.window_id == bindparam("window"))
-            .values(
-                spent=budget_windows.c.spent + bindparam("spent_change"),
-                reserved=budget_windows.c.reserved + bindparam("reserved_change"),
-            ),
-            ["spent_change", "reserved_change", "window"],
-        )
         # its columns; an open window has a balance of nothing
         self.make_window = _made_once(dialect, native_insert(budget_windows), budget_windows.columns.keys())
         self.notify = _made_once(dialect, native_insert(notifications), notifications.columns.keys())

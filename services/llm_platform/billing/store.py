@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing.balances import Balances
+from llm_platform.billing.balances import Balances, Budgets, budget
 from llm_platform.billing.budgets import Crossed
 from llm_platform.billing.notices import notice
-from llm_platform.billing.posting import Operation, Posting, Reserving, Result, Rules, Settling
+from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Result, Rules, Settling
 from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved
 from llm_platform.billing.schema import reservations
-from llm_platform.billing.statements import Statements
+from llm_platform.billing.statements import Statements, ask
 from llm_platform.core.database import reading
 from llm_platform.core.transactions import Transaction, Transactions
 
@@ -45,7 +45,6 @@ class Store:
         self._rules = rules
         self._sql = Statements(engine.dialect)
         self._balances = Balances(self._sql)
-        self._locks_rows = engine.dialect.name != "sqlite"
 
     async def commit(self, operations: Sequence[Operation], now: int) -> Committed:
         """Applies the operations in order. ``now`` in microseconds. Raises SQLAlchemyError: nothing was done."""
@@ -61,35 +60,37 @@ class Store:
     def _read(self, transaction: Transaction, operations: Sequence[Operation], now: int) -> Posting:
         reserves = [operation for operation in operations if isinstance(operation, Reserving)]
         settles = [operation for operation in operations if isinstance(operation, Settling)]
-        ending = {operation.reservation_id for operation in operations if not isinstance(operation, Reserving)}
-        reserving = {operation.hold.reservation_id for operation in reserves}
-        attempts = {operation.attempt_id for operation in settles}
-        keys = {operation.hold.key_id for operation in reserves} | {operation.key_id for operation in settles}
-        holds = self._holds(transaction, ending)
-        keys.update(hold.key_id for hold in holds.values())
-        locked = self._balances.lock_keys(transaction, sorted(keys))
-        if self._locks_rows:
-            # What was read before the locks were held may have changed.
-            holds = self._holds(transaction, ending)
-            locked |= self._balances.lock_keys(
-                transaction, sorted({hold.key_id for hold in holds.values()} - locked.keys())
-            )
-        late = {operation.reservation_id for operation in settles} - holds.keys()
-        known = {row[0]: Reserved(*row[1:]) for row in self._sql.reserve_entries(transaction, sorted(reserving | late))}
+        releases = {operation.reservation_id for operation in operations if isinstance(operation, Releasing)}
+        # A release does not say whose it is.
+        freed = [hold.scopes for hold in self._holds(transaction, releases).values()]
+        scopes = {*freed, *(each.hold.scopes for each in reserves), *(each.scopes for each in settles)}
+        locked = self._balances.lock_keys(transaction, sorted({each.key_id for each in scopes}))
+        ending = releases | {operation.reservation_id for operation in settles}
+        scope_ids = {name for each in scopes for name in each if name}
+        held, reserved, kinds, budgets = ask(
+            transaction,
+            (self._sql.holds, ending),
+            (self._sql.reserve_entries, {operation.hold.reservation_id for operation in reserves}),
+            (self._sql.kinds_of_entries, {operation.attempt_id for operation in settles}),
+            (self._sql.budgets_of, scope_ids),
+        )
+        holds = {row[0]: Hold(*row) for row in held}
+        while others := {hold.key_id for hold in holds.values()} - locked.keys():
+            locked |= self._balances.lock_keys(transaction, sorted(others))
+            holds = self._holds(transaction, ending)  # what was read before the locks were held may have changed
+        if late := {operation.reservation_id for operation in settles} - holds.keys():
+            reserved += self._sql.reserve_entries(transaction, sorted(late))
         posting = Posting(
             self._rules,
             now,
             locked,
             holds,
-            reserved=known,
-            settled={
-                reference
-                for reference, kind in self._sql.kinds_of_entries(transaction, sorted(attempts))
-                if kind == "settle"
-            },
+            reserved={row[0]: Reserved(*row[1:]) for row in reserved},
+            settled={reference for reference, kind in kinds if kind == "settle"},
         )
         if locked:
-            posting.accounts = self._balances.lock_accounts(transaction, posting.calls(operations))
+            known = Budgets(scope_ids, [budget(row) for row in budgets])
+            posting.accounts = self._balances.lock_accounts(transaction, posting.calls(operations), known)
         return posting
 
     def _holds(self, transaction: Transaction, ids: set[str]) -> dict[str, Hold]:
@@ -100,11 +101,11 @@ class Store:
         sql.append_entries(transaction, posting.entries)
         sql.open_reservations(transaction, [hold.row() for hold in posting.opened.values()])
         for name, hold in posting.partly_settled.items():
-            transaction.run(sql.count_settled, (hold.settled, name))
+            transaction.write(sql.count_settled, (hold.settled, name))
         sql.close_reservations(transaction, posting.closed)
         self._balances.write(transaction, posting.balances, posting.accounts)
         for crossed in reached:
-            transaction.run(sql.notify, notice(crossed, posting.now, deliver=self._rules.notifies))
+            transaction.write(sql.notify, notice(crossed, posting.now, deliver=self._rules.notifies))
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Reservations whose time has passed, oldest first."""

@@ -225,25 +225,28 @@ class ServerTransactions:
 class _ServerTransaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._texts: list[str] = []
-        self._values: list[Any] = []
-        self._counts: list[int] = []
+        self._written: list[tuple[str, Sequence[Any]]] = []
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         self.send()
         rows: Sequence[Sequence[Any]] = await_only(self._connection.fetch(statement, *values))
         return rows
 
+    def ask(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        if not questions:
+            return []
+        statement, values = _joined(_answers_beside_each_other, questions)
+        (answers,) = self.run(statement, values)
+        return list(answers)
+
     def write(self, statement: str, values: Sequence[Any] = ()) -> None:
-        self._texts.append(statement)
-        self._counts.append(len(values))
-        self._values += values
+        self._written.append((statement, values))
 
     def send(self) -> None:
         """What was written. Every statement of its own would cost a round trip."""
-        if self._texts:
-            statement, values = _together(tuple(self._texts), tuple(self._counts)), self._values
-            self._texts, self._values, self._counts = [], [], []
+        if self._written:
+            statement, values = _joined(_done_together, self._written)
+            self._written = []
             await_only(self._connection.fetch(statement, *values))
 
 
@@ -253,15 +256,29 @@ def _whole(work: Callable[[Transaction, *Arguments], T], transaction: _ServerTra
     return done
 
 
+def _joined(join: Callable[[Sequence[str]], str], parts: Sequence[tuple[str, Sequence[Any]]]) -> tuple[str, list[Any]]:
+    """One statement of several, and its values."""
+    shape = tuple((statement, len(values)) for statement, values in parts)
+    return _text(join, shape), [value for _, values in parts for value in values]
+
+
 @lru_cache(64)
-def _together(statements: tuple[str, ...], counts: tuple[int, ...]) -> str:
-    """One statement that runs several, whose parameters (so many each) follow each other."""
-    firsts = accumulate(counts, initial=0)
-    *first, last = (_renumbered(statement, before) for statement, before in zip(statements, firsts, strict=False))
-    if not first:
-        return last
-    return f"WITH {', '.join(f'part_{number} AS ({part})' for number, part in enumerate(first))} {last}"
+def _text(join: Callable[[Sequence[str]], str], parts: tuple[tuple[str, int], ...]) -> str:
+    """``parts``: statements, and how many parameters each has; those of the whole follow each other."""
+    firsts = accumulate((count for _, count in parts), initial=0)
+    return join([_renumbered(statement, by) for (statement, _), by in zip(parts, firsts, strict=False)])
 
 
 def _renumbered(statement: str, by: int) -> str:
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)
+
+
+def _answers_beside_each_other(questions: Sequence[str]) -> str:
+    arrays = [f"ARRAY(SELECT llm_row FROM ({question}) AS llm_row)" for question in questions]  # noqa: S608 - our own
+    return f"SELECT {', '.join(arrays)}"
+
+
+def _done_together(changes: Sequence[str]) -> str:
+    *first, last = changes
+    named = ", ".join(f"llm_{number} AS ({change})" for number, change in enumerate(first))
+    return f"WITH {named} {last}" if first else last

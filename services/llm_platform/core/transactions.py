@@ -32,6 +32,10 @@ class Transaction(Protocol):
         """Runs one statement; answers its rows, all at once."""
         ...
 
+    def ask(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        """Runs several statements that only read; answers the rows of each. To a server they travel together."""
+        ...
+
     def write(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Runs a statement without an answer: before the next ``run``, at the latest before the commit.
 
@@ -131,6 +135,9 @@ class _FileTransaction:
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         return self._connection.execute(statement, values).fetchall()
+
+    def ask(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        return [self.run(statement, values) for statement, values in questions]
 
     def write(self, statement: str, values: Sequence[Any] = ()) -> None:
         self._connection.execute(statement, values)

@@ -57,3 +57,16 @@ async def test_a_write_that_fails_undoes_the_whole_transaction(transactions: Tra
     with pytest.raises(IntegrityError):
         await transactions.run(work)
     assert await transactions.run(everything) == []
+
+
+async def test_questions_asked_together_have_an_answer_each(transactions: Transactions) -> None:
+    def work(transaction: Transaction) -> list[list[tuple[object, ...]]]:
+        insert(transaction, "one", "a", 1)
+        insert(transaction, "one", "b", 2)
+        answers = transaction.ask(
+            [("SELECT name, n, NULL FROM one ORDER BY name", ()), ("SELECT n FROM other", ()), ("SELECT 7", ())]
+        )
+        return [[tuple(row) for row in rows] for rows in answers]
+
+    assert await transactions.run(work) == [[("a", 1, None), ("b", 2, None)], [], [(7,)]]
+    assert await transactions.run(lambda each: each.ask([])) == []
