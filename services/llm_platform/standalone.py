@@ -51,7 +51,7 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     if config.vault is not None:
         runtime.health.add("vault", secrets.check, required=False)  # the keys read before are used on
     proxy = await runtime.enter(open_model_proxy(config, secrets, ledger))
-    head = await runtime.enter(open_head(config, proxy.inference, ledger, proxy.providers))
+    head = await runtime.enter(open_head(config, proxy.inference, ledger, proxy.providers, limiter))
     gateway = await runtime.enter(
         open_gateway(config, head.inference, accounts, limiter, head.routing, runtime.health, proxy.providers)
     )

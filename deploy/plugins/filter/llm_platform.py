@@ -30,9 +30,9 @@ ENVIRONMENT_NAMES = {"dev": "dev", "lab": "dev", "staging": "staging", "producti
 PEER_NETWORK = "llm-network"
 
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
-    "tail": ("auth", "security", "routing", "traffic"),
-    "gateway": ("auth", "security", "routing", "traffic", "providers", "cache"),
-    "head": ("routing", "providers", "traffic"),
+    "tail": ("auth", "security", "routing", "traffic", "limits"),
+    "gateway": ("auth", "security", "routing", "traffic", "limits", "providers", "cache"),
+    "head": ("routing", "providers", "traffic", "limits", "security"),
     "model-proxy": ("providers", "traffic"),
     "billing": ("billing", "traffic"),
     "rate-limiter": ("traffic",),

@@ -15,11 +15,13 @@ from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import background
 from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.head.provider_health import ProviderHealth
+from llm_platform.head.provider_limits import ProviderLimits
 from llm_platform.head.reservations import Reservations
 from llm_platform.head.routing import HeadRouting, Router
 from llm_platform.head.rules import rules_from
 from llm_platform.head.service import HeadInference
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
+from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 
 if TYPE_CHECKING:
     from llm_platform.core.lifecycle import Runtime
@@ -35,32 +37,41 @@ class Head:
     routing: Routing
     provider_health: ProviderHealth
     reservations: Reservations
+    provider_limits: ProviderLimits | None = None
 
     async def drain(self) -> None:
         """Waits until what was reserved for nothing is given back."""
         await self.reservations.aclose()
+        if self.provider_limits is not None:
+            await self.provider_limits.aclose()
 
 
 @asynccontextmanager
-async def open_head(config: Config, inference: Inference, ledger: Ledger, providers: Providers) -> AsyncIterator[Head]:
-    """Head over model-proxy's inference and providers, and billing's ledger."""
+async def open_head(
+    config: Config, inference: Inference, ledger: Ledger, providers: Providers, limiter: Limiter | None = None
+) -> AsyncIterator[Head]:
+    """Head over model-proxy's inference and providers, and billing's ledger; ``limiter`` is for limits of providers."""
     health = ProviderHealth(providers)
     await health.refresh()
     refreshing = background(health.keep_refreshing(), "provider health")
     router = Router(rules_from(config), health)
     reservations = Reservations(ledger)
+    limits = ProviderLimits(config, limiter) if limiter is not None and config.limits.providers else None
     try:
         yield Head(
-            inference=HeadInference(inference, router, reservations, config.traffic.default_output_tokens),
+            inference=HeadInference(inference, router, reservations, config.traffic.default_output_tokens, limits),
             routing=HeadRouting(router),
             provider_health=health,
             reservations=reservations,
+            provider_limits=limits,
         )
     finally:
         refreshing.cancel()
         with suppress(asyncio.CancelledError):
             await refreshing
         await reservations.aclose()
+        if limits is not None:
+            await limits.aclose()
 
 
 async def start(runtime: Runtime) -> None:
@@ -76,7 +87,10 @@ async def start(runtime: Runtime) -> None:
         raise CannotStartError("listen.grpc must be set: tail and gateway reach head there.")
     peers = await runtime.enter(Peers(config))
     inference = await runtime.enter(connect(config, MODEL_PROXY, settings=Settings(resend=False)))
-    head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS)))
+    limiter = peers.remote(LIMITER) if config.limits.providers else None
+    head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS), limiter))
+    if head.provider_limits is not None:
+        runtime.health.add(LIMITER.provider, head.provider_limits.degraded, required=False)
     runtime.health.add(MODEL_PROXY, inference.health_check)
     runtime.health.add(LEDGER.provider, peers.health_check(LEDGER.provider))
     runtime.health.add("provider health", head.provider_health.unknown, required=False)

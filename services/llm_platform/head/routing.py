@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, NoReturn
 
 from prometheus_client import Counter
@@ -17,6 +17,9 @@ from llm_platform.proto import common_pb2, routing_pb2
 
 MODELS_SHOWN = 10
 """How many names an error lists."""
+
+
+_LIMIT_REACHED = engine.ProviderState(usable=False, description="its limit is reached")
 
 
 class Route(NamedTuple):
@@ -38,9 +41,14 @@ class Router:
         self._selected: dict[str, Counter] = {}
         self._models = _models(rules)
 
-    def decide(self, model: str) -> Route:
-        """Raises ``PlatformError``: MODEL_NOT_FOUND, NO_HEALTHY_PROVIDERS."""
+    def decide(self, model: str, passed_over: Collection[str] = ()) -> Route:
+        """``passed_over``: providers that take no call now.
+
+        Raises ``PlatformError``: MODEL_NOT_FOUND, NO_HEALTHY_PROVIDERS.
+        """
         states = self._health.states
+        if passed_over:
+            states = {**states, **dict.fromkeys(passed_over, _LIMIT_REACHED)}
         known = model in self._models
         decision = engine.route(Features(model), self._rules, states, self._turns[model] if known else 0)
         if decision.primary is None:

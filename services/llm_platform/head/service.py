@@ -7,6 +7,7 @@ and from then on it is the caller's (case 15: a later fallback would repeat text
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from llm_platform.core import ids, metrics, tracing
@@ -15,6 +16,7 @@ from llm_platform.core.inference import Inference, Reply
 from llm_platform.core.logging import get_logger
 from llm_platform.head.engine import Target
 from llm_platform.head.observation import Observation
+from llm_platform.head.provider_limits import LimitedReply, ProviderLimitReached, ProviderLimits
 from llm_platform.head.reservations import Reservations
 from llm_platform.head.routing import Route, Router
 from llm_platform.proto import inference_pb2, ledger_pb2
@@ -39,8 +41,14 @@ class HeadInference:
     """Makes an inference call through model-proxy, with money held for it."""
 
     def __init__(
-        self, inference: Inference, router: Router, reservations: Reservations, default_output_tokens: int
+        self,
+        inference: Inference,
+        router: Router,
+        reservations: Reservations,
+        default_output_tokens: int,
+        limits: ProviderLimits | None = None,
     ) -> None:
+        self._limits = limits
         self._inference = inference
         self._router = router
         self._reservations = reservations
@@ -59,14 +67,35 @@ class HeadInference:
         return reply
 
     async def _decide_and_send(self, call: inference_pb2.Open, body: bytes) -> Reply:
-        decision = self._router.decide(call.model)
+        """A provider whose limit is reached is passed over, as one that cannot be used is."""
+        passed_over: dict[str, PlatformError] = {}
+        while True:
+            decision = self._decide(call.model, passed_over)
+            try:
+                return await self._send(call, body, decision)
+            except ProviderLimitReached as reached:
+                metrics.decisions.labels("route_pass_over", decision.primary.provider).inc()
+                passed_over[decision.primary.provider] = reached.refusal
+
+    def _decide(self, model: str, passed_over: Mapping[str, PlatformError]) -> Route:
+        try:
+            return self._router.decide(model, passed_over)
+        except PlatformError as error:
+            if passed_over and error.code is Code.NO_HEALTHY_PROVIDERS:
+                raise min(passed_over.values(), key=lambda refusal: refusal.retry_after or 0) from None
+            raise
+
+    async def _send(self, call: inference_pb2.Open, body: bytes, decision: Route) -> Reply:
         try:
             return await self._attempt(call, body, decision.primary)
         except PlatformError as error:
             target = self._second_target(call, decision, error)
             if target is None:
                 raise
-            return await self._attempt(call, body, target)
+            try:
+                return await self._attempt(call, body, target)
+            except ProviderLimitReached:
+                raise error from None
 
     def _second_target(self, call: inference_pb2.Open, decision: Route, error: PlatformError) -> Target | None:
         """Where a call that failed before its first byte is tried once more. Each attempt has a reservation of its
@@ -81,14 +110,27 @@ class HeadInference:
         return None
 
     async def _attempt(self, call: inference_pb2.Open, body: bytes, target: Target) -> Reply:
+        """Raises ``ProviderLimitReached`` before anything was held."""
         with tracing.span("head", call.traceparent) as span:
             routed = self._routed(call, target, span.traceparent)
-            await self._reservations.reserve(_reserve(routed, body))
+            if self._limits is None:
+                return await self._reserve_and_open(routed, body)
+            lease = await self._limits.take(routed, body, target.provider, routed.route.reservation_id)
+            if lease is None:
+                return await self._reserve_and_open(routed, body)
             try:
-                return await self._inference.open(routed, body)
+                return LimitedReply(await self._reserve_and_open(routed, body), lease)
             except BaseException:
-                self._reservations.release(routed.route.reservation_id)
+                lease.end(0)
                 raise
+
+    async def _reserve_and_open(self, routed: inference_pb2.Open, body: bytes) -> Reply:
+        await self._reservations.reserve(_reserve(routed, body))
+        try:
+            return await self._inference.open(routed, body)
+        except BaseException:
+            self._reservations.release(routed.route.reservation_id)
+            raise
 
     def _routed(self, call: inference_pb2.Open, target: Target, traceparent: str) -> inference_pb2.Open:
         routed = inference_pb2.Open()

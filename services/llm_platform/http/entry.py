@@ -19,12 +19,13 @@ from llm_platform.core.inference import Inference, Reply
 from llm_platform.http.body import read_body
 from llm_platform.http.credentials import Credentials, Keys
 from llm_platform.http.dialects import CallHead
-from llm_platform.http.limits import Lease, RateLimits
+from llm_platform.http.limits import RateLimits
 from llm_platform.http.models import Models
 from llm_platform.http.replies import send_buffered, send_stream, took_too_long
 from llm_platform.http.server.exchange import Exchange
 from llm_platform.http.server.request import Response
 from llm_platform.proto import common_pb2, inference_pb2
+from llm_platform.rate_limiter.client import Lease
 
 BYTES_PER_TOKEN = 4
 """Of a prompt, on average: what rate limits hold until the provider's own count is known."""
@@ -140,7 +141,7 @@ class Entry:
     async def _lease(self, exchange: Exchange, principal: common_pb2.Principal, head: CallHead) -> Lease | None:
         output = head.max_output_tokens or self._default_output_tokens * head.choices
         tokens = head.prompt_tokens_bound // BYTES_PER_TOKEN + output
-        return await self._limits.acquire(principal, exchange.request_id, tokens, exchange.headers)
+        return await self._limits.acquire(principal, exchange.request_id, tokens, exchange.headers, exchange.model)
 
     async def _call(
         self, exchange: Exchange, call: inference_pb2.Open, body: bytes, lease: Lease | None

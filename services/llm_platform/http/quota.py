@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from llm_platform.proto import common_pb2
+from collections.abc import Sequence
+
+from llm_platform.proto import common_pb2, limiter_pb2
 
 
 class Quota:
-    """One key at this entry. Times are in seconds of ``time.monotonic``.
+    """One key at this entry; one key and one model, where the model has limits. Times are in seconds of
+    ``time.monotonic``.
 
     A block is never larger than what the key used within a second: the count of this second so far, or of the one
     before. So blocks double from one on while they are used up, and a key that is seldom used never has one.
@@ -23,14 +26,25 @@ class Quota:
         "left",
         "limit",
         "limits",
+        "name",
         "principal",
         "remaining",
+        "scopes",
     )
 
-    def __init__(self, principal: common_pb2.Principal, limits: common_pb2.Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        principal: common_pb2.Principal,
+        limits: common_pb2.Limits,
+        scopes: Sequence[limiter_pb2.Scope],
+    ) -> None:
+        self.name = name
         self.principal = principal
         self.limits = limits
-        self.limit = limits.requests_per_minute
+        self.scopes = scopes
+        self.limit = 0
+        """As rate-limiter said last: of the scope with the least left."""
         self.asking = False
         """Whether a block was asked for and has not come yet."""
         self.lease_id = ""
@@ -68,10 +82,10 @@ class Quota:
         """The block came, the request that asked is the first of it. What was left of another is lost."""
         self.lease_id, self._granted, self.left, self._until = lease_id, granted, granted - 1, until
 
-    def note(self, remaining: int, reset_ms: int, now: float) -> None:
+    def note(self, state: limiter_pb2.LimitState, now: float) -> None:
         """What rate-limiter said of the limit."""
-        self.remaining = remaining
-        self._full_at = now + reset_ms / 1000
+        self.limit, self.remaining = state.limit, state.remaining
+        self._full_at = now + state.reset_ms / 1000
 
     def reset_ms(self, now: float) -> int:
         """When the limit is full again."""

@@ -68,7 +68,7 @@ class MemoryLimiter:
     def _acquire(  # noqa: PLR0912 - its parts as functions would cost as much as they do
         self, item: limiter_pb2.Acquire, reply: limiter_pb2.AcquireReply, now: int
     ) -> None:
-        """What ``acquire_of_several`` decides, for one subject at half the cost: most calls are limited by a key alone."""
+        """What ``acquire_of_several`` decides, for one subject at half the cost: most calls have one."""
         limits = item.limits
         request_limit, token_limit, concurrency = (
             limits.requests_per_minute,

@@ -57,12 +57,14 @@ class RecordingLedger:
 
 
 class Answer:
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, usage: common_pb2.Usage) -> None:
         self.start = inference_pb2.Start(status=200, provider=provider)
         self.end: inference_pb2.End | None = None
+        self._usage = usage
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield b"{}"
+        self.end = inference_pb2.End(usage=self._usage)
 
     async def aclose(self) -> None: ...
 
@@ -74,6 +76,7 @@ class Proxy:
         self.calls: list[inference_pb2.Open] = []
         self.failing: dict[str, PlatformError] = {}
         self.before: Callable[[], Awaitable[None]] | None = None
+        self.usage = common_pb2.Usage()
 
     async def open(self, call: inference_pb2.Open, body: bytes) -> Answer:
         self.calls.append(call)
@@ -81,7 +84,7 @@ class Proxy:
             await self.before()
         if error := self.failing.get(call.route.provider):
             raise error
-        return Answer(call.route.provider)
+        return Answer(call.route.provider, self.usage)
 
 
 class ProviderStates:

@@ -105,8 +105,10 @@ class ScriptedInference:
 class FixedKeys:
     """Knows ``good``, ``narrow`` (one model only) and ``admin``."""
 
-    def __init__(self, limits: common_pb2.Limits | None = None) -> None:
+    def __init__(self, limits: common_pb2.Limits | None = None, **beside: common_pb2.Limits) -> None:
+        """``beside``: user_limits, team_limits, organization_limits."""
         self._limits = limits or common_pb2.Limits()
+        self._beside = beside
 
     async def get(self, token: str) -> common_pb2.Principal:
         if token not in {"good", "narrow", "admin"}:
@@ -114,6 +116,8 @@ class FixedKeys:
         return common_pb2.Principal(
             key_id=f"key_{token}",
             user_id="user_1",
+            team_id="team_1",
+            **self._beside,
             role="admin" if token == "admin" else "developer",
             organization_id=PLATFORM_ORGANIZATION,
             limits=self._limits,

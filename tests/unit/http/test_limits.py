@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.http import limits
 from llm_platform.http.limits import RateLimits
 from llm_platform.proto import common_pb2, limiter_pb2
-from llm_platform.rate_limiter import gcra
+from llm_platform.rate_limiter import client, gcra
 from llm_platform.rate_limiter.service import MemoryLimiter
 from tests.unit.http.parts import CHAT, FixedKeys, ScriptedInference, client_of, config, entry_server
 
@@ -38,7 +37,7 @@ def principal(**limits: int) -> common_pb2.Principal:
     return common_pb2.Principal(key_id="k", limits=common_pb2.Limits(**limits))
 
 
-async def acquire(rate_limits: RateLimits, who: common_pb2.Principal, tokens: int = 1) -> limits.Lease | None:
+async def acquire(rate_limits: RateLimits, who: common_pb2.Principal, tokens: int = 1) -> client.Lease | None:
     return await rate_limits.acquire(who, "req_1", tokens, CIMultiDict())
 
 
@@ -88,7 +87,7 @@ async def test_requests_of_one_moment_are_asked_for_together() -> None:
 
 @pytest.mark.case(12)
 async def test_a_frozen_limiter_delays_requests_once_not_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
     limiter = Limiter()
     limiter.frozen = True
     rate_limits = RateLimits(config(), limiter)
@@ -101,7 +100,7 @@ async def test_a_frozen_limiter_delays_requests_once_not_each(monkeypatch: pytes
 
 @pytest.mark.case(10)
 async def test_limits_hold_again_once_the_limiter_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "DOWN_SECONDS", 0.05)
+    monkeypatch.setattr(client, "DOWN_SECONDS", 0.05)
     limiter = Limiter()
     rate_limits = RateLimits(config(), limiter)
 
@@ -418,7 +417,7 @@ async def test_while_the_limiter_is_down_requests_pass_and_keys_are_forgotten(cl
     assert await caller.calls(200) == 200
     assert len(away.asked) == 1
     assert caller.headers == {}
-    clock.ms += int(limits.DOWN_SECONDS * 1000)
+    clock.ms += int(client.DOWN_SECONDS * 1000)
     assert await caller.calls(200) == 200
     assert len(away.asked) == 2
     assert len(caller.rate_limits) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_platform.rate_limiter import gcra
@@ -15,6 +15,7 @@ units = st.integers(0, 10**13)
 steps = st.lists(st.tuples(st.integers(0, 2 * PERIOD_NS), st.integers(1, 2_000)), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(limits, st.one_of(st.just(0), st.integers(1, 3_000)), steps)
 def test_it_decides_like_a_token_bucket_within_a_nanosecond_a_request(
     limit: int, burst: int, taken: list[tuple[int, int]]
@@ -39,6 +40,7 @@ def test_it_decides_like_a_token_bucket_within_a_nanosecond_a_request(
         assert level - rounding - 1 <= gcra.remaining(tat, now, limit, tolerance) <= level
 
 
+@settings(deadline=None)
 @given(limits, units)
 def test_a_cost_is_rounded_up_and_never_free(limit: int, wanted: int) -> None:
     cost = gcra.cost_ns(wanted, limit)

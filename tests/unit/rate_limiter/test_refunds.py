@@ -65,6 +65,7 @@ def play(history: History, steps: list[tuple[str, int, int]]) -> None:
             history.end(first, second)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(begins, ends, pauses), max_size=MOST))
 def test_a_corrected_limit_is_as_if_the_true_use_had_been_known_from_the_start(
     steps: list[tuple[str, int, int]],
@@ -75,7 +76,10 @@ def test_a_corrected_limit_is_as_if_the_true_use_had_been_known_from_the_start(
         assert history.told == history.full_at
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
 @given(
     st.lists(st.one_of(begins, begins, pauses), min_size=2 * MOST, max_size=3 * MOST),
     st.lists(st.one_of(begins, ends, ends, pauses), max_size=60),

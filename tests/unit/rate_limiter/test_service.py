@@ -6,7 +6,7 @@ import asyncio
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_platform.proto import common_pb2, limiter_pb2
@@ -128,6 +128,7 @@ async def test_numbers_at_the_end_of_their_range_are_answered(limiter: MemoryLim
 visits = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20)), max_size=150)
 
 
+@settings(deadline=None)
 @given(visits)
 def test_memory_holds_no_more_than_twice_the_subjects_that_are_busy(asked: list[tuple[int, int]]) -> None:
     """A subject is busy for a minute after its request; an idle one goes once enough new ones have come."""
@@ -155,6 +156,7 @@ def test_memory_holds_no_more_than_twice_the_subjects_that_are_busy(asked: list[
     asyncio.run(play())
 
 
+@settings(deadline=None)
 @given(visits)
 def test_eviction_changes_no_answer(asked: list[tuple[int, int]]) -> None:
     """The same requests, one key alone in its limiter against all keys in one."""
@@ -189,6 +191,7 @@ limits = st.builds(
 calls = st.tuples(st.integers(0, 5 * SECOND), limits, st.integers(0, 300), st.sampled_from([0, 1, 40]), st.booleans())
 
 
+@settings(deadline=None)
 @given(st.lists(calls, max_size=60))
 def test_one_subject_is_decided_as_one_scope_among_several_is(
     made: list[tuple[int, common_pb2.Limits, int, int, bool]],

@@ -9,7 +9,7 @@ import difflib
 import types
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llm_platform.core.config import Config, Vault
+from llm_platform.core.config import Config, Limit, Traffic, Vault
 from llm_platform.core.config.document import ConfigError, Document, Location, Problem, dotted, parse, plain_value
 from llm_platform.core.config.environment import apply as apply_environment
 from llm_platform.core.redaction import redacted
@@ -116,6 +116,10 @@ def _contradictions(document: Document, config: Config) -> list[Problem]:
         problems.append(Problem(document.place(("peers",)), "tls", "is required when peers are given"))
     if config.vault is not None and (what := _odd_login(config.vault)):
         problems.append(Problem(document.place(("vault",)), "vault", what))
+    problems += [
+        Problem(document.place(location), dotted(location), what, hint)
+        for location, what, hint in (*_odd_bursts(config), *_limits_of_unknown(config))
+    ]
     if _names_unserved_default(config):
         location = ("routing", "default_model")
         model, served = (
@@ -135,12 +139,51 @@ def _odd_login(vault: Vault) -> str | None:
     return None if vault.role_id and len(given) == 1 else "needs role_id and one of secret_id, secret_id_file; or token"
 
 
+def _odd_bursts(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """A burst says nothing without its limit, and an hour's units are the most that are kept count of."""
+    limits: list[tuple[Location, Limit | Traffic]] = [(("traffic",), config.traffic)]
+    limits += [(("limits", "models", name), limit) for name, limit in config.limits.models.items()]
+    limits += [(("limits", "providers", name), limit) for name, limit in config.limits.providers.items()]
+    for location, limit in limits:
+        rpm = limit.requests_per_minute
+        if isinstance(limit, Traffic):
+            rpm = rpm or config.security.rate_limit_rpm
+        for burst, rate, name in (
+            (limit.requests_burst, rpm, "requests"),
+            (limit.tokens_burst, limit.tokens_per_minute, "tokens"),
+        ):
+            if burst and not rate:
+                yield (*location, f"{name}_burst"), f"has no effect without {name}_per_minute", ""
+            elif burst > 60 * rate:
+                yield (*location, f"{name}_burst"), f"must be at most 60 times {name}_per_minute", ""
+
+
+def _limits_of_unknown(config: Config) -> Iterator[tuple[Location, str, str]]:
+    if not _knows_providers(config):
+        return
+    served = sorted({name for each in config.providers.values() for name in each.models})
+    for name in config.limits.models:
+        if name not in served:
+            yield ("limits", "models", name), "no provider serves it", _nearest(name, served)
+    for name in config.limits.providers:
+        if name not in config.providers:
+            yield ("limits", "providers", name), "no such provider", _nearest(name, sorted(config.providers))
+
+
+def _knows_providers(config: Config) -> bool:
+    """tail, which has peers, is not told of them."""
+    return "providers" in config.model_fields_set or not config.peers
+
+
 def _names_unserved_default(config: Config) -> bool:
-    """Of one's own choice only. tail, which has peers, is not told of the providers."""
+    """Of one's own choice only."""
     chosen = "default_model" in config.routing.model_fields_set
-    complete = "providers" in config.model_fields_set or not config.peers
     model = config.routing.default_model
-    return chosen and complete and not any(model in provider.models for provider in config.providers.values())
+    return (
+        chosen
+        and _knows_providers(config)
+        and not any(model in provider.models for provider in config.providers.values())
+    )
 
 
 def _attention(config: Config) -> list[str]:

@@ -118,6 +118,28 @@ class Traffic(_Section):
     requests_per_minute: int = Field(0, ge=0)
     tokens_per_minute: int = Field(0, ge=0)
     concurrency: int = Field(0, ge=0)
+    requests_burst: int = Field(0, ge=0, description="Requests of a key that may come at once; 0: a full minute's.")
+    tokens_burst: int = Field(0, ge=0, description="Tokens of a key that may be used at once; 0: a full minute's.")
+
+
+class Limit(_Section):
+    """Limits of all calls together of a model or to a provider; 0: none."""
+
+    requests_per_minute: int = Field(0, ge=0, lt=2**32)
+    tokens_per_minute: int = Field(0, ge=0, le=10**12)
+    concurrency: int = Field(0, ge=0, lt=2**32)
+    requests_burst: int = Field(0, ge=0, lt=2**32, description="What may come at once; 0: a full minute's.")
+    tokens_burst: int = Field(0, ge=0, le=60 * 10**12, description="What may be used at once; 0: a full minute's.")
+
+
+class Limits(_Section):
+    """Limits beside those of keys, users, teams and organisations (docs/limits.md)."""
+
+    models: dict[str, Limit] = Field(
+        default_factory=dict,
+        description="Public name -> requests_per_minute, tokens_per_minute, concurrency, requests_burst, tokens_burst.",
+    )
+    providers: dict[str, Limit] = Field(default_factory=dict, description="Name -> the same keys.")
 
 
 _PicoDollars = Annotated[int, Field(ge=0, le=10_000_000_000)]
@@ -237,6 +259,7 @@ class Config(_Section):
     tls: Tls | None = None
     peers: dict[str, list[str]] = Field(default_factory=dict, description="Service -> host:port of each replica slot.")
     traffic: Traffic = Traffic()
+    limits: Limits = Limits()
     billing: Billing = Billing()
     telemetry: Telemetry = Telemetry()
     stores: Stores = Stores()

@@ -77,8 +77,8 @@ def test_only_listed_callers_are_allowed(catalog: Catalog) -> None:
     assert catalog.allowed_callers("billing", "Ledger/Reserve") == {"head"}
     assert catalog.allowed_callers("billing", "Ledger/Unheard") == frozenset()
     assert catalog.allow_list("rate-limiter") == {
-        "Limiter/Acquire": {"tail", "gateway"},
-        "Limiter/Finish": {"tail", "gateway"},
+        "Limiter/Acquire": {"tail", "gateway", "head"},
+        "Limiter/Finish": {"tail", "gateway", "head"},
     }
 
 
