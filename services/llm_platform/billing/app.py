@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fractions import Fraction
 
 from llm_platform.billing.adoption import Adoption
+from llm_platform.billing.attempt_requests import AttemptRequests
 from llm_platform.billing.budget_requests import BudgetRequests
 from llm_platform.billing.budget_store import BudgetStore
 from llm_platform.billing.catalogue import Catalogue, load_apart
@@ -16,6 +17,7 @@ from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import Rules
 from llm_platform.billing.prices import PriceBook, catalogue_providers
 from llm_platform.billing.reports import Reports
+from llm_platform.billing.resolving import Resolver
 from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
@@ -57,6 +59,7 @@ async def open_ledger(
             pricing,
             BudgetRequests(BudgetStore(engine, transactions, notifies=rules.notifies)),
             Adoption(engine, transactions, notifies=rules.notifies),
+            AttemptRequests(engine, Resolver(engine, transactions, notifies=rules.notifies), pricing),
             clock=clock,
         )
         sweeper = background(ledger.sweep_forever(), "billing: sweeper")

@@ -1,4 +1,4 @@
-"""The checks of ``ledger verify`` on what was summed up beside the balances: the roll-ups of usage."""
+"""The checks of ``ledger verify`` on what was summed up beside the balances: the roll-ups of usage, and corrections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Subquery, and_, func, literal, or_, select
 
 from llm_platform.billing.audit import Check
 from llm_platform.billing.schema import entries
-from llm_platform.billing.schema_derived import usage_progress, usage_rollups
+from llm_platform.billing.schema_derived import resolutions, usage_progress, usage_rollups
 from llm_platform.billing.usage import COSTS, GRAINS, MEASURES, measured, total
 
 _PART = ("key_id", "model")
@@ -53,9 +53,39 @@ def _differing(grain: int, left: Any, right: Any) -> Check:
     )
 
 
-DERIVED_CHECKS = tuple(
+_corrected = (
+    select(entries.c.reservation_id, total(entries.c.amount).label("adjusted"))
+    .where(entries.c.kind == "adjust")
+    .group_by(entries.c.reservation_id)
+    .subquery("corrected")
+)
+_resolved = (
+    select(resolutions.c.reservation_id, total(resolutions.c.adjusted).label("adjusted"))
+    .group_by(resolutions.c.reservation_id)
+    .subquery("resolved")
+)
+
+_ROLL_UPS = tuple(
     check
     for grain in GRAINS
     for summed in (_summed(f"every_{grain}", grain),)
     for check in (_differing(grain, _booked, summed), _differing(grain, summed, _booked))
+)
+
+DERIVED_CHECKS = (
+    *_ROLL_UPS,
+    Check(
+        select(
+            _resolved.c.reservation_id, _resolved.c.adjusted, func.coalesce(_corrected.c.adjusted, 0).label("entries")
+        )
+        .select_from(_resolved.outerjoin(_corrected, _corrected.c.reservation_id == _resolved.c.reservation_id))
+        .where(_resolved.c.adjusted != func.coalesce(_corrected.c.adjusted, 0)),
+        "reservation {reservation_id}: its calls were corrected by {adjusted}, the entries say {entries}",
+    ),
+    Check(
+        select(_corrected.c.reservation_id, _corrected.c.adjusted)
+        .select_from(_corrected.outerjoin(_resolved, _resolved.c.reservation_id == _corrected.c.reservation_id))
+        .where(_resolved.c.reservation_id.is_(None)),
+        "reservation {reservation_id}: entries correct its calls by {adjusted}, and nothing says why",
+    ),
 )

@@ -92,6 +92,11 @@ class Pricing:
             outcome.organization_id,
         )
 
+    def cost(self, provider: str, model: str, usage: common_pb2.Usage) -> tuple[int, str] | None:
+        """Nano-dollars and the revision of the price; None: there is no price."""
+        price = self._find(provider, model)
+        return (nano_dollars(price.cost(usage)), price.revision) if price is not None else None
+
     def _amount(self, outcome: ledger_pb2.Outcome, price: Price | None) -> int | None:
         """None when it cannot be known: then the rule for uncertain calls holds, so that it is never 0 by mistake."""
         if price is None:

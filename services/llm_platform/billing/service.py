@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from llm_platform.billing import instruments
 from llm_platform.billing.adoption import Adoption
+from llm_platform.billing.attempt_requests import AttemptRequests
 from llm_platform.billing.budget_requests import BudgetRequests
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Result
@@ -51,12 +52,14 @@ class DatabaseLedger:
         pricing: Pricing,
         budgets: BudgetRequests,
         adoption: Adoption,
+        attempts: AttemptRequests,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._budgets = budgets
         self._adoption = adoption
+        self._attempts = attempts
         self._reports = reports
         self._pricing = pricing
         self._clock = clock
@@ -130,6 +133,14 @@ class DatabaseLedger:
 
     async def find_budgets(self, request: ledger_pb2.BudgetsQuery) -> ledger_pb2.BudgetPage:
         return await _available(self._budgets.find(request, self._now()))
+
+    async def attempts(self, request: ledger_pb2.AttemptsQuery) -> ledger_pb2.AttemptPage:
+        """Calls of providers as they are charged now. Raises INVALID_REQUEST."""
+        return await _available(self._attempts.find(request))
+
+    async def resolve(self, request: ledger_pb2.ResolveBatch) -> ledger_pb2.ResolveReplies:
+        """Corrects calls by the provider's own books. Raises INVALID_REQUEST."""
+        return await _available(self._attempts.resolve(request, self._now()))
 
     async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.verify())

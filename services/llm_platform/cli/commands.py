@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from llm_platform.cli import audit, billing, checks, keys, secrets
+from llm_platform.cli import (
+    audit,
+    billing,
+    checks,
+    keys,
+    reconcile,  # noqa: F401 - adds itself to ledger
+    secrets,
+)
 from llm_platform.cli.chat import chat
 from llm_platform.cli.serve import bootstrap, serve
 from llm_platform.cli.usage import usage

@@ -432,3 +432,85 @@ class VerifyReport(_message.Message):
     open_reservations: int
     problems: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, entries: _Optional[int] = ..., open_reservations: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AttemptsQuery(_message.Message):
+    __slots__ = ("attempt_ids", "provider", "since", "until", "unresolved", "cursor")
+    ATTEMPT_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    UNRESOLVED_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    attempt_ids: _containers.RepeatedScalarFieldContainer[str]
+    provider: str
+    since: str
+    until: str
+    unresolved: bool
+    cursor: str
+    def __init__(self, attempt_ids: _Optional[_Iterable[str]] = ..., provider: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., unresolved: _Optional[bool] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class Attempt(_message.Message):
+    __slots__ = ("attempt_id", "key_id", "provider", "model", "certainty", "resolved", "amount", "usage", "reserved_at")
+    ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CERTAINTY_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_AT_FIELD_NUMBER: _ClassVar[int]
+    attempt_id: str
+    key_id: str
+    provider: str
+    model: str
+    certainty: str
+    resolved: bool
+    amount: int
+    usage: _common_pb2.Usage
+    reserved_at: str
+    def __init__(self, attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., certainty: _Optional[str] = ..., resolved: _Optional[bool] = ..., amount: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., reserved_at: _Optional[str] = ...) -> None: ...
+
+class AttemptPage(_message.Message):
+    __slots__ = ("items", "cursor")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Attempt]
+    cursor: str
+    def __init__(self, items: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class Resolution(_message.Message):
+    __slots__ = ("attempt_id", "absent", "usage", "cost")
+    ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    attempt_id: str
+    absent: bool
+    usage: _common_pb2.Usage
+    cost: int
+    def __init__(self, attempt_id: _Optional[str] = ..., absent: _Optional[bool] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., cost: _Optional[int] = ...) -> None: ...
+
+class ResolveBatch(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Resolution]
+    def __init__(self, items: _Optional[_Iterable[_Union[Resolution, _Mapping]]] = ...) -> None: ...
+
+class ResolveReply(_message.Message):
+    __slots__ = ("error", "adjusted", "made", "amount")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTED_FIELD_NUMBER: _ClassVar[int]
+    MADE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    error: _common_pb2.Error
+    adjusted: int
+    made: bool
+    amount: int
+    def __init__(self, error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ..., adjusted: _Optional[int] = ..., made: _Optional[bool] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class ResolveReplies(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ResolveReply]
+    def __init__(self, items: _Optional[_Iterable[_Union[ResolveReply, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""Holds the ledger against a provider's own books (docs/usage.md)."""
