@@ -11,6 +11,7 @@ from llm_platform.cli import (
     audit,
     billing,
     checks,
+    invoices,
     keys,
     reconcile,  # noqa: F401 - adds itself to ledger
     secrets,
@@ -36,6 +37,7 @@ app.add_typer(secrets.commands, name="secrets")
 app.add_typer(billing.budgets, name="budgets")
 app.add_typer(billing.ledger, name="ledger")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(invoices.commands, name="invoices")
 app.add_typer(checks.config, name="config")
 app.add_typer(checks.catalog, name="catalog")
 

@@ -1,0 +1,1 @@
+"""Invoices: what an organisation, a team or a user owes for a period (docs/usage.md)."""
