@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from llm_platform.core import catalog, pki
+from tests.fleet.canaries import Canaries
 from tests.fleet.process import ROOT, ServiceProcess
 from tests.servers.ports import free_port
 
@@ -42,6 +43,8 @@ class Fleet:
         self.python = python
         self.root = ROOT
         self.settings = dict(settings or {})
+        self.canaries = Canaries()
+        self.canaries.learn(self.settings)
         self.catalog = catalog.load()
         self.services = list(services or self.catalog.services)
         self.processes: dict[str, ServiceProcess] = {}
@@ -71,7 +74,24 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.look_at_metrics()
+        finally:
+            self.stop()
+        self.look_for_leaks()
+
+    def look_at_metrics(self) -> None:
+        """Raises LeakedError when a running service shows a secret."""
+        for replica, process in self.processes.items():
+            if process.running:
+                self.canaries.look_in_metrics(self.url(replica))
+
+    def look_for_leaks(self) -> None:
+        """Raises LeakedError when a secret stands in a log, a trace, a journal, a database: in any file but those that
+        gave it to the services."""
+        given = {self.directory / "pki", *self.directory.glob("*.yaml")}
+        files = (file for file in self.directory.rglob("*") if not given & {file, *file.parents})
+        self.canaries.look_in_files(files)
 
     def stop(self) -> None:
         """Ends every process, the entries first; kills what does not end by itself."""
@@ -97,6 +117,8 @@ class Fleet:
 
     def command(self, *arguments: str, stdin: str | None = None) -> Any:
         """Runs the command line as the operator and returns what it printed as JSON."""
+        if stdin is not None:
+            self.canaries.add(" ".join(arguments), stdin.strip())
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "llm_platform"),
@@ -111,7 +133,9 @@ class Fleet:
             env={**os.environ, "PYTHONPATH": str(self.root / "services")},
         )
         assert done.returncode == 0, f"{' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return json.loads(done.stdout)
+        printed = json.loads(done.stdout)
+        self.canaries.learn(printed, " ".join(arguments[:2]))
+        return printed
 
     def of_release(self, root: Path) -> None:
         """What is started from now on, and the command line, are those of the checkout ``root``."""
@@ -146,6 +170,7 @@ class Fleet:
         listen = {str(listener): self._ports[replica, listener] for listener in self.catalog.service(service).ports}
         config = self._write(replica, self._configuration(service, replica, listen))
         self.processes[replica] = ServiceProcess(service, replica, config, listen["http"], self.directory, self.python)
+        self.processes[replica].environment = self.canaries.environment
 
     def _configuration(self, service: str, replica: str, listen: Mapping[str, int]) -> dict[str, Any]:
         bundle = self.directory / "pki" / service

@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,8 @@ class ServiceProcess:
         self.http_port = http_port
         self.python = python
         self.log = directory / f"{replica}.log"
+        self.environment: Mapping[str, str] = {}
+        """What the process finds there beside the tests' own."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,7 +42,12 @@ class ServiceProcess:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(self.root / "services"), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            **self.environment,
+            "PYTHONPATH": str(self.root / "services"),
+            "PYTHONUNBUFFERED": "1",
+        }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.python, "-m", "llm_platform", "run", self.service, "--config", str(self.config)],

@@ -14,6 +14,8 @@ import pytest
 
 from tests.fleet import Fleet
 
+PROVIDER_KEY = "canary-of-a-provider-2f7a91c04be6"
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -32,8 +34,20 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Every request is traced, into a file."""
     directory = tmp_path_factory.mktemp("fleet")
     traces = directory / "traces.jsonl"
-    telemetry = {"enabled": True, "endpoint": f"file://{traces}", "sample_ratio": 1.0}
-    with Fleet(directory, settings={"telemetry": telemetry, "auth": {"key_cache_seconds": 1}}) as fleet:
+    unreachable = {
+        "type": "openai",
+        "base_url": "http://127.0.0.1:9/v1",
+        "api_key": PROVIDER_KEY,
+        "retry_count": 0,
+        "models": ["unreachable-model"],
+    }
+    settings = {
+        "telemetry": {"enabled": True, "endpoint": f"file://{traces}", "sample_ratio": 1.0},
+        "auth": {"key_cache_seconds": 1},
+        "billing": {"unknown_price": "free"},
+        "providers": {"echo": {"type": "echo", "models": ["echo"]}, "unreachable": unreachable},
+    }
+    with Fleet(directory, settings=settings) as fleet:
         fleet.command("bootstrap")
         yield Platform(fleet, fleet.create_key("integration"), traces)
 

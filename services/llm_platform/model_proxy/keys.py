@@ -31,7 +31,7 @@ REFUSED_SECONDS = 10.0
 
 _PREFIX = "llm/"
 _RETRY_SECONDS = 1.0
-_LONGEST_RETRY_SECONDS = 5.0
+_LONGEST_RETRY_SECONDS = 4.0
 _FIRST_FETCH_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 """How long a refused call waits for a newer key at most; and how often one is asked for."""

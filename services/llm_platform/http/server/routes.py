@@ -45,10 +45,8 @@ class Routes:
         for prefix, found in self._prefixes.items():
             if path.startswith(prefix) and len(path) > len(prefix):
                 return found._replace(argument=unquote(path[len(prefix) :]))
-        raise PlatformError(
-            Code.NOT_FOUND,
-            f"Unknown path {path[:200]}. This entry has: {', '.join(sorted(self._exact))}.",
-        )
+        # It is not repeated: a key in the wrong place would go into the log.
+        raise PlatformError(Code.NOT_FOUND, f"Unknown path. This entry has: {', '.join(sorted(self._exact))}.")
 
 
 def handler_of(match: Match, exchange: Exchange) -> Handler:

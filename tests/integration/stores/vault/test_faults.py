@@ -23,9 +23,14 @@ from tests.unit.secrets_service.calls import (
     audited,
     changes,
     delete,
+    describe,
+    disable,
+    enable,
     get,
+    overlapping,
     put,
     refusal_of,
+    rotate,
     succeeds,
     told,
 )
@@ -153,3 +158,26 @@ async def test_a_value_that_was_replaced_or_deleted_elsewhere_is_not_given_out_o
         assert (await refusal_of(get(kept))).code is Code.UNAVAILABLE
     finally:
         await asyncio.to_thread(openbao.start)
+
+
+@pytest.mark.case(12)
+async def test_a_rotation_is_refused_while_vault_is_away_and_both_keys_of_an_earlier_one_are_known(
+    openbao: OpenBao, kept: SecretService
+) -> None:
+    assert await rotate(kept, value=b"newer", overlap_seconds=3600) == 2
+    both = [(2, b"newer"), (1, b"known")]
+    assert await overlapping(kept) == both
+    await asyncio.to_thread(openbao.stop)
+    try:
+        assert await overlapping(kept) == both
+        for call in (
+            rotate(kept), disable(kept, 1), enable(kept, 1), describe(kept, description="x"), delete(kept, version=1),
+        ):  # fmt: skip
+            refusal = await refusal_of(call)
+            assert refusal.code is Code.UNAVAILABLE
+            assert "Vault" in refusal.message
+    finally:
+        await asyncio.to_thread(openbao.start)
+    await succeeds(kept.check)
+    assert await overlapping(kept) == both
+    assert await rotate(kept) == 3

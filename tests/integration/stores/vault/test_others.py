@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,22 @@ import pytest
 from llm_platform.core.config import Vault
 from llm_platform.core.errors import Code
 from llm_platform.secrets_service.service import SecretService
+from tests.integration.stores.vault.configuration import over
 from tests.servers.openbao import OpenBao
-from tests.unit.secrets_service.calls import EVERYTHING, PATH, get, info, put, refusal_of, told
+from tests.unit.secrets_service.calls import (
+    EVERYTHING,
+    PATH,
+    delete,
+    describe,
+    disable,
+    get,
+    info,
+    put,
+    refusal_of,
+    rotate,
+    told,
+)
+from tests.unit.secrets_service.contract import Open
 
 
 async def test_what_operators_write_delete_and_remove_in_vault_is_followed(
@@ -53,3 +69,47 @@ async def test_where_vault_demands_check_and_set_a_version_must_be_said(
     openbao.root.secrets.kv.v2.update_metadata(f"{vault.prefix}/{PATH}", cas_required=True)
     assert (await refusal_of(put(kept))).param == "expected_version"
     assert await put(kept, expected_version=1) == 2
+
+
+async def test_what_is_known_of_a_secret_is_custom_metadata_beside_that_of_others(
+    openbao: OpenBao, vault: Vault, kept: SecretService
+) -> None:
+    kv, name = openbao.root.secrets.kv.v2, f"{vault.prefix}/{PATH}"
+    await describe(kept, description="of the team", labels={"env": "prod"})
+    kv.patch_metadata(name, custom_metadata={"owner": "red", "llm.valid_until": "no JSON"})
+    kv.update_metadata(name, max_versions=4, delete_version_after="24h")
+    await describe(kept, labels={"env": "dev"})
+    found = await info(kept)
+    assert (found.description, dict(found.labels)) == ("of the team", {"env": "dev", "owner": "red"})
+    metadata = kv.read_secret_metadata(name)["data"]
+    assert (metadata["max_versions"], metadata["delete_version_after"]) == (4, "24h0m0s")
+
+
+async def test_after_the_overlap_vault_itself_refuses_the_old_version(
+    openbao: OpenBao, vault: Vault, kept: SecretService
+) -> None:
+    await rotate(kept, overlap_seconds=1)
+    metadata = openbao.root.secrets.kv.v2.read_secret_metadata
+    async with asyncio.timeout(20):
+        while not metadata(f"{vault.prefix}/{PATH}")["data"]["versions"]["1"]["deletion_time"]:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.1)
+    await get(kept)
+
+
+async def test_with_the_policy_of_the_release_before_values_are_written_but_not_rotated(
+    openbao: OpenBao, vault: Vault, tmp_path: Path, replica: Open
+) -> None:
+    policy = """
+    path "secret/data/llm-platform/*" { capabilities = ["create", "read", "update"] }
+    path "secret/metadata/llm-platform/*" { capabilities = ["read", "list"] }
+    path "secret/destroy/llm-platform/*" { capabilities = ["update"] }
+    """
+    openbao.root.sys.create_or_update_policy("before", policy)
+    openbao.role("before", ("before",))
+    secrets = await replica(over(openbao.settings("before"), tmp_path))
+    assert await put(secrets, value=b"one") == 1
+    for call in (rotate(secrets, value=b"two"), describe(secrets, description="x"), disable(secrets, 1)):
+        assert (await refusal_of(call)).code is Code.PERMISSION_DENIED
+    assert await get(secrets) == b"one"
+    assert list((await info(secrets)).versions) == [1]
+    await delete(secrets)
