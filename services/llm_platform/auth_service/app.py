@@ -19,6 +19,7 @@ from llm_platform.auth_service.service import AccountService
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.auth_service.sessions.service import SessionService
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
+from llm_platform.auth_service.sessions.store import SessionStore
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.config import Config
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
@@ -61,12 +62,22 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
         revocations = Revocations(store)
         audit = AuditService(AuditStore(engine))
         refusals = Refusals(audit.write)
-        service = AccountService(store, revocations, Passwords(), pepper=pepper, handover=handover)
+        passwords = Passwords()
+        service = AccountService(store, revocations, passwords, pepper=pepper, handover=handover)
         async with revocations.running(), refusals.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
-            sessions = SessionService(SigningKeys(engine, pepper, _audience(config)))
-            yield AuthService(service, sessions, audit, refusals)
+            sessions = SessionService(
+                SessionStore(engine),
+                SigningKeys(engine, pepper, _audience(config)),
+                service,
+                passwords,
+                pepper=pepper,
+                settings=config.sign_in,
+                refused=refusals.note,
+            )
+            async with sessions.running():
+                yield AuthService(service, sessions, audit, refusals)
 
 
 def _audience(config: Config) -> str:

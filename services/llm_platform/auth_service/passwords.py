@@ -51,6 +51,10 @@ class Passwords:
         matches = await self._in_thread(lambda: self._matches(encoded or str(self._nobody), password))
         return matches and bool(encoded)
 
+    def is_outdated(self, encoded: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(encoded)
+
     def _matches(self, encoded: str, password: str) -> bool:
         try:
             return self._hasher.verify(encoded, password)

@@ -123,9 +123,9 @@ class AccountService:
         """The user of that name and password. Raises UNAUTHENTICATED, the same for either being wrong."""
         login = await _answered(self._store.login(request.name))
         if not await self._passwords.verify(login.password_hash if login else None, request.password) or login is None:
-            metrics.logins.labels("refused").inc()
+            metrics.logins.labels("password", "refused").inc()
             raise PlatformError(Code.UNAUTHENTICATED, "The name or the password is wrong.")
-        metrics.logins.labels("ok").inc()
+        metrics.logins.labels("password", "ok").inc()
         return login.user
 
     async def bootstrap(self, request: accounts_pb2.BootstrapRequest) -> accounts_pb2.Bootstrapped:

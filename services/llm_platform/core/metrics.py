@@ -128,7 +128,12 @@ ledger_retries = Counter("llm_ledger_retries_total", "Transactions repeated afte
 # --- auth-service, rate-limiter, secrets-service --------------------------------------------------------
 authentications = Counter("llm_authentications_total", "Key look-ups by result.", ["result"])
 key_cache = Counter("llm_key_cache_total", "Key look-ups at the entry: hit or miss.", ["result"])
-logins = Counter("llm_logins_total", "Logins by result.", ["result"])
+logins = Counter("llm_logins_total", "Logins by method and result.", ["method", "result"])
+lockouts = Counter(
+    "llm_login_lockouts_total", "Logins not tried because of failures before, by what is locked.", ["of"]
+)
+sessions = Gauge("llm_sessions", "Sessions of people that have not ended.")
+tokens_issued = Counter("llm_actor_tokens_total", "Tokens asked for, by what for and result.", ["method", "result"])
 audit_lost = Counter("llm_audit_entries_lost_total", "Audit entries that could not be delivered to auth-service.")
 limiter_decisions = Counter(
     "llm_limiter_decisions_total", "Allowed, or which limit of which scope refused.", ["decision", "scope"]

@@ -1,17 +1,390 @@
-"""Who acts: signing in, and the tokens that say so to other services."""
+"""Signing in, sessions, and the tokens that say to other services who acts (docs/sign-in.md)."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NoReturn, Protocol
+
+from llm_platform.auth_service.audit.entry import NOBODY, Draft
+from llm_platform.auth_service.passwords import Passwords
+from llm_platform.auth_service.requests import rfc3339
+from llm_platform.auth_service.sessions import tokens
+from llm_platform.auth_service.sessions.lockout import Subject, subjects
+from llm_platform.auth_service.sessions.schema import sessions
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
-from llm_platform.proto import common_pb2, sessions_pb2
+from llm_platform.auth_service.sessions.store import Account, Found, SessionStore
+from llm_platform.auth_service.sessions.strength import check_strength
+from llm_platform.core import metrics
+from llm_platform.core.actor import ADMIN, OWNER, PLATFORM_ORGANIZATION, Actor, actor
+from llm_platform.core.actor_token import LIFETIME_SECONDS, Claims
+from llm_platform.core.config.model import SignIn
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.ids import new_id
+from llm_platform.core.lifecycle import background
+from llm_platform.core.logging import get_logger
+from llm_platform.proto import accounts_pb2, common_pb2, sessions_pb2
+
+ONE_TIME_SECONDS = 86_400
+"""How long a password that an administrator made can be used to sign in once."""
+USED_SECONDS = 60
+"""How exactly it is kept when a session was used last."""
+TIDY_SECONDS = 300.0
+FIRST_TIDY_SECONDS = 10.0
+"""A command that opens the accounts for a moment does not tidy them."""
+
+_WRONG = "The name or the password is wrong."
+
+log = get_logger("auth-service.sessions")
+
+
+class Keys(Protocol):
+    """What is needed of the accounts: who a key belongs to."""
+
+    async def authenticate(self, request: accounts_pb2.AuthenticateBatch) -> accounts_pb2.AuthenticateReplies: ...
 
 
 class SessionService:
-    """The real Sessions. Failures of its database are UNAVAILABLE."""
+    """The real Sessions. Failures of its database are UNAVAILABLE, never a refusal."""
 
-    def __init__(self, keys: SigningKeys) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        keys: SigningKeys,
+        accounts: Keys,
+        passwords: Passwords,
+        *,
+        pepper: bytes,
+        settings: SignIn,
+        refused: Callable[[Draft], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``refused`` is told of each refusal, for the audit log."""
         self.keys = keys
+        self._store = store
+        self._accounts = accounts
+        self._passwords = passwords
+        self._pepper = pepper
+        self._settings = settings
+        self._refused = refused
+        self._clock = clock
 
     async def public_keys(self, request: common_pb2.Empty) -> sessions_pb2.PublicKeySet:  # noqa: ARG002
         """The keys that tokens are checked with."""
         return sessions_pb2.PublicKeySet(jwks=await self.keys.jwks())
+
+    async def replace_signing_key(self, request: sessions_pb2.ReplaceSigningKeyRequest) -> sessions_pb2.PublicKeySet:
+        """A new key signs from now on; ``withdraw``: no token signed so far holds."""
+        await self.keys.replace(withdraw=request.withdraw)
+        return sessions_pb2.PublicKeySet(jwks=await self.keys.jwks())
+
+    # Signing in
+
+    async def login(self, request: sessions_pb2.PasswordLogin) -> sessions_pb2.SignedIn:
+        """A session for a name and a password.
+
+        Raises UNAUTHENTICATED, the same and after the same time for an unknown name, and RATE_LIMITED with how long to
+        wait after failures of the name or of the address.
+        """
+        counted = self._subjects(request.name, request.origin)
+        account = await self._proved(request.name, request.password, request.origin, counted)
+        return await self.begin(account, "password", request.origin, counted, request.password)
+
+    async def begin(
+        self,
+        account: Account,
+        method: str,
+        origin: sessions_pb2.Origin,
+        counted: Sequence[Subject],
+        password: str = "",
+    ) -> sessions_pb2.SignedIn:
+        """A session for somebody who has proved who it is."""
+        now_ms, token = self._now_ms(), tokens.new_token()
+        row = {
+            "session_id": new_id("ses"),
+            "digest": tokens.digest(self._pepper, token),
+            "user_id": account.user.user_id,
+            "method": method,
+            "source": origin.address[:64],
+            "client": _plain(origin.client),
+            "created_at": now_ms,
+            "used_at": now_ms,
+            "expires_at": now_ms + self._settings.session_seconds * 1000,
+        }
+        who = actor_of(account.user)
+        audit = Draft("Sessions/Login", target=account.user.user_id, who=who, source=origin.address, reason=method)
+        outdated = bool(password) and self._passwords.is_outdated(account.password_hash)
+        await self._store.begin(row, counted, audit, await self._passwords.hash(password) if outdated else "")
+        metrics.logins.labels(method, "ok").inc()
+        return sessions_pb2.SignedIn(token=token, session=_shown(row), must_change_password=account.must_change)
+
+    async def logout(self, request: sessions_pb2.SessionToken) -> common_pb2.Empty:
+        """Ends the session; one that has ended or never was is no failure."""
+        found = await self._store.find(tokens.digest(self._pepper, request.token))
+        if found is not None:
+            audit = Draft("Sessions/Logout", target=found.row["session_id"], who=actor_of(found.account.user))
+            which = sessions.c.session_id == found.row["session_id"]
+            await self._store.end(which, "logout", self._now_ms(), audit)
+        return common_pb2.Empty()
+
+    # Tokens
+
+    async def token(self, request: sessions_pb2.SessionToken) -> sessions_pb2.ActorToken:
+        """A token for the session.
+
+        Raises UNAUTHENTICATED when it has ended, PERMISSION_DENIED while the password is one for a single login.
+        """
+        found = await self._live(request.token, "session")
+        if found.account.must_change:
+            self._no_token("session", found.account.user, "the password must be changed")
+            raise PlatformError(Code.PERMISSION_DENIED, "Change the password first.", param="password")
+        now_ms = self._now_ms()
+        if now_ms - found.row["used_at"] >= USED_SECONDS * 1000:
+            await self._store.used(found.row["session_id"], now_ms)
+        return await self._issue(found.account.user, found.row["session_id"], "session")
+
+    async def program_token(self, request: sessions_pb2.ApiKeyLogin) -> sessions_pb2.ActorToken:
+        """A token for a service account, by one of its API keys. Raises UNAUTHENTICATED, PERMISSION_DENIED."""
+        (reply,) = (await self._accounts.authenticate(accounts_pb2.AuthenticateBatch(keys=[request.key]))).items
+        account = None
+        if not reply.refusal:
+            account = await self._store.account(user_id=reply.principal.user_id)
+        if account is None or not account.active:
+            metrics.tokens_issued.labels("key", "refused").inc()
+            raise PlatformError(Code.UNAUTHENTICATED, "This API key does not hold.")
+        if reason := _unfit(account.user, reply.principal, request.origin.address):
+            self._no_token("key", account.user, reason)
+            raise PlatformError(Code.PERMISSION_DENIED, f"This API key gives no token: {reason}.", param="key")
+        return await self._issue(account.user, "", "key")
+
+    async def _issue(self, user: accounts_pb2.User, session_id: str, method: str) -> sessions_pb2.ActorToken:
+        expires_at = int(self._clock()) + LIFETIME_SECONDS
+        who = actor_of(user)
+        token = await self.keys.sign(Claims(who, session_id, expires_at))
+        metrics.tokens_issued.labels(method, "ok").inc()
+        return sessions_pb2.ActorToken(
+            token=token,
+            expires_at=rfc3339(expires_at * 1000),
+            user_id=who.id,
+            name=who.name,
+            role=who.role,
+            organization_id=who.organization_id,
+            platform=who.platform,
+        )
+
+    def _no_token(self, method: str, user: accounts_pb2.User, reason: str) -> None:
+        metrics.tokens_issued.labels(method, "refused").inc()
+        action = "Sessions/Token" if method == "session" else "Sessions/ProgramToken"
+        self._refused(Draft(action, result="refused", reason=reason, who=actor_of(user)))
+
+    # Sessions
+
+    async def list(self, request: sessions_pb2.ListSessionsRequest) -> sessions_pb2.SessionList:
+        """Live sessions, own or of somebody whom the actor administers. Raises NOT_FOUND."""
+        user_id = request.user or actor.get().id
+        await self._administered(user_id)
+        rows = await self._store.live(user_id, self._now_ms(), self._idle_since())
+        return sessions_pb2.SessionList(items=[_shown(row) for row in rows])
+
+    async def end(self, request: sessions_pb2.EndSessionsRequest) -> sessions_pb2.EndedSessions:
+        """Ends one session, or all of a user. Tokens given for them hold for five minutes at most. Raises NOT_FOUND."""
+        if bool(request.session_id) == bool(request.user):
+            raise PlatformError(Code.INVALID_REQUEST, "Name a session or a user.", param="session_id")
+        user_id, which = request.user, sessions.c.user_id == request.user
+        if request.session_id:
+            row = await self._store.session(request.session_id)
+            user_id, which = row["user_id"] if row else "", sessions.c.session_id == request.session_id
+        user = (await self._administered(user_id)).user
+        target = request.session_id or user.user_id
+        audit = Draft("Sessions/End", target=target, organization_id=user.organization_id)
+        return sessions_pb2.EndedSessions(sessions=await self._store.end(which, "ended", self._now_ms(), audit))
+
+    # Passwords
+
+    async def change_password(self, request: sessions_pb2.ChangePasswordRequest) -> common_pb2.Empty:
+        """A new password for whoever is signed in; other sessions end. Raises as ``login``, and INVALID_REQUEST."""
+        found = await self._live(request.token, "session")
+        user = found.account.user
+        counted = self._subjects(user.name, request.origin)
+        if request.new_password == request.old_password:
+            raise PlatformError(Code.INVALID_REQUEST, "The new password is the old one.", param="new_password")
+        check_strength(request.new_password, user.name)
+        new_hash = await self._passwords.hash(request.new_password)
+        await self._proved(user.name, request.old_password, request.origin, counted)
+        state = {"must_change": False, "changed_at": self._now_ms(), "expires_at": None}
+        audit = Draft("Sessions/ChangePassword", target=user.user_id, who=actor_of(user), source=request.origin.address)
+        await self._store.set_password(user.user_id, new_hash, state, found.row["session_id"], counted, audit)
+        return common_pb2.Empty()
+
+    async def reset_password(self, request: sessions_pb2.ResetPasswordRequest) -> sessions_pb2.OneTimePassword:
+        """A password for one login, after which it must be changed; all sessions end, and a lock. Raises NOT_FOUND."""
+        found = await self._store.account(user_id=request.user) or await self._store.account(name=request.user)
+        user = (await self._administered(found.user.user_id if found else "", change=True)).user
+        if user.kind != "user":
+            raise PlatformError(Code.INVALID_REQUEST, "A service account has no password.", param="user")
+        password = secrets.token_urlsafe(18)
+        new_hash, now_ms = await self._passwords.hash(password), self._now_ms()
+        state = {"must_change": True, "changed_at": now_ms, "expires_at": now_ms + ONE_TIME_SECONDS * 1000}
+        audit = Draft("Sessions/ResetPassword", target=user.user_id, organization_id=user.organization_id)
+        counted = self._subjects(user.name, sessions_pb2.Origin())
+        await self._store.set_password(user.user_id, new_hash, state, "", counted, audit)
+        return sessions_pb2.OneTimePassword(password=password, expires_at=rfc3339(state["expires_at"]))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Removes what nobody needs and counts sessions, until left."""
+        task = background(self._tidy(), "sessions: tidy")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _tidy(self) -> None:
+        await asyncio.sleep(FIRST_TIDY_SECONDS)
+        while True:
+            try:
+                await self._store.tidy(self._now_ms())
+                metrics.sessions.set(await self._store.count_live(self._now_ms(), self._idle_since()))
+            except PlatformError as error:
+                log.warning("sessions could not be tidied", reason=str(error))
+            await asyncio.sleep(TIDY_SECONDS)
+
+    # What they share
+
+    async def _proved(
+        self, name: str, password: str, origin: sessions_pb2.Origin, counted: Sequence[Subject]
+    ) -> Account:
+        """The account of that name, if it is its password."""
+        now_ms = self._now_ms()
+        if locked := await self._store.attempt(counted, now_ms):
+            self._locked(locked[0][0], max(failures.locked_until for _, failures in locked) - now_ms, origin)
+        account = await self._store.account(name=name)
+        usable = account is not None and account.active and not _is_over(account, now_ms)
+        # The same work and the same answer whether or not there is such a user.
+        right = await self._passwords.verify(account.password_hash if account and usable else None, password)
+        if not right or account is None:
+            metrics.logins.labels("password", "refused").inc()
+            target = account.user.user_id if account else ""  # what else was typed may be a password
+            self._refuse(target, "the name or the password is wrong", origin)
+            raise PlatformError(Code.UNAUTHENTICATED, _WRONG)
+        return account
+
+    def _locked(self, subject: Subject, left_ms: int, origin: sessions_pb2.Origin) -> NoReturn:
+        metrics.logins.labels("password", "locked").inc()
+        metrics.lockouts.labels(subject.kind).inc()
+        self._refuse("", f"locked by {subject.kind}", origin)
+        raise PlatformError(
+            Code.RATE_LIMITED, "Too many failed logins. Try again later, or ask an administrator for a new password.",
+            retry_after=left_ms / 1000,
+        )  # fmt: skip
+
+    def _refuse(self, target: str, reason: str, origin: sessions_pb2.Origin) -> None:
+        self._refused(
+            Draft("Sessions/Login", target=target, result="refused", reason=reason, who=NOBODY, source=origin.address)
+        )
+
+    async def _live(self, token: str, method: str) -> Found:
+        digest = tokens.digest(self._pepper, token)
+        found = await self._store.find(digest) if digest else None
+        if found is None or not self._is_live(found):
+            metrics.tokens_issued.labels(method, "refused").inc()
+            raise PlatformError(Code.UNAUTHENTICATED, "The session has ended: sign in again.")
+        return found
+
+    def _is_live(self, found: Found) -> bool:
+        row = found.row
+        in_time = row["expires_at"] > self._now_ms() and row["used_at"] > self._idle_since()
+        return row["ended_at"] is None and in_time and found.account.active
+
+    async def _administered(self, user_id: str, *, change: bool = False) -> Account:
+        """The user, if it is the actor or one that the actor administers. Raises NOT_FOUND, PERMISSION_DENIED."""
+        who = actor.get()
+        account = await self._store.account(user_id=user_id) if user_id else None
+        missing = PlatformError(Code.NOT_FOUND, "There is no such user or session.", param="user")
+        if account is None:
+            raise missing
+        user = account.user
+        if who.kind == "operator" or (who.id == user.user_id and not change):
+            return account
+        administers = who.role in (OWNER, ADMIN) and (who.platform or who.organization_id == user.organization_id)
+        if not administers:
+            raise missing
+        if user.role == OWNER and who.role != OWNER and user.organization_id == who.organization_id:
+            raise PlatformError(Code.PERMISSION_DENIED, "Only an owner may do that to an owner.", param="user")
+        return account
+
+    def _subjects(self, name: str, origin: sessions_pb2.Origin) -> Sequence[Subject]:
+        address = origin.address
+        if address:
+            try:
+                address = _network(address)
+            except ValueError:
+                raise PlatformError(Code.INVALID_REQUEST, "address is an IP address.", param="origin.address") from None
+        return subjects(self._pepper, name, address, self._settings.lock_after, self._settings.lock_source_after)
+
+    def _idle_since(self) -> int:
+        return self._now_ms() - self._settings.session_idle_seconds * 1000
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def actor_of(user: accounts_pb2.User) -> Actor:
+    """Who acts when the user does."""
+    kind: Any = user.kind or "user"
+    platform = user.organization_id == PLATFORM_ORGANIZATION
+    return Actor(user.user_id, user.name, kind, user.role, user.organization_id, platform=platform)
+
+
+def _is_over(account: Account, now_ms: int) -> bool:
+    """Whether its password was for one login, and not used in time."""
+    return account.password_expires_at is not None and account.password_expires_at <= now_ms
+
+
+def _unfit(user: accounts_pb2.User, principal: common_pb2.Principal, address: str) -> str:
+    """Why a good API key gives no token; empty when it does."""
+    if user.kind != "service_account":
+        return "it is not of a service account"
+    if principal.allowed_entries or principal.allowed_models:
+        return "it is for some entries or models only"
+    if principal.ip_ranges and not _within(address, principal.ip_ranges):
+        return "it may not be used from this address"
+    return ""
+
+
+def _within(address: str, ranges: Any) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ipaddress.ip_network(each, strict=False) for each in ranges)
+
+
+def _network(address: str) -> str:
+    """What is counted as one source: an IPv4 address, or the /64 that one customer has of IPv6."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def _plain(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text[:200])
+
+
+def _shown(row: dict[str, Any]) -> sessions_pb2.Session:
+    return sessions_pb2.Session(
+        session_id=row["session_id"],
+        user_id=row["user_id"],
+        method=row["method"],
+        origin=sessions_pb2.Origin(address=row["source"], client=row["client"]),
+        created_at=rfc3339(row["created_at"]),
+        used_at=rfc3339(row["used_at"]),
+        expires_at=rfc3339(row["expires_at"]),
+    )

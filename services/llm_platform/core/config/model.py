@@ -106,6 +106,15 @@ class Tls(_Section):
     trust_domain: str
 
 
+class SignIn(_Section):
+    """Signing in at the dashboards (docs/sign-in.md)."""
+
+    session_idle_seconds: int = Field(3600, ge=300, description="A session that is not used for so long ends.")
+    session_seconds: int = Field(43_200, ge=300, description="A session ends after so long, however it is used.")
+    lock_after: int = Field(5, ge=1, description="Failed logins of an account until it waits, each time twice as long.")
+    lock_source_after: int = Field(30, ge=1, description="The same for an address that logins come from.")
+
+
 class Traffic(_Section):
     """Bounds on requests."""
 
@@ -258,6 +267,7 @@ class Config(_Section):
     listen: Listen = Listen()
     tls: Tls | None = None
     peers: dict[str, list[str]] = Field(default_factory=dict, description="Service -> host:port of each replica slot.")
+    sign_in: SignIn = SignIn()
     traffic: Traffic = Traffic()
     limits: Limits = Limits()
     billing: Billing = Billing()
