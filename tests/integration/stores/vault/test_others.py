@@ -76,8 +76,8 @@ async def test_what_is_known_of_a_secret_is_custom_metadata_beside_that_of_other
 ) -> None:
     kv, name = openbao.root.secrets.kv.v2, f"{vault.prefix}/{PATH}"
     await describe(kept, description="of the team", labels={"env": "prod"})
-    kv.patch_metadata(name, custom_metadata={"owner": "red", "llm.valid_until": "no JSON"})
-    kv.update_metadata(name, max_versions=4, delete_version_after="24h")
+    theirs = kv.read_secret_metadata(name)["data"]["custom_metadata"] | {"owner": "red", "llm.valid_until": "no JSON"}
+    kv.update_metadata(name, max_versions=4, delete_version_after="24h", custom_metadata=theirs)
     await describe(kept, labels={"env": "dev"})
     found = await info(kept)
     assert (found.description, dict(found.labels)) == ("of the team", {"env": "dev", "owner": "red"})
