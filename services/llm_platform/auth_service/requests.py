@@ -1,19 +1,23 @@
-"""What may be asked for: every bound on names, limits and times, checked before the database is touched."""
+"""What may be asked for: every bound on limits, lists and times, checked before the database is touched."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from ipaddress import collapse_addresses, ip_network
+from typing import Any
 
 from llm_platform.core.actor import ROLES
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2
 
+KINDS = ("user", "service_account")
+ENTRIES = ("tail", "gateway")
 MAX_KEYS_PER_BATCH = 1_000
+MAX_RANGES = 100
+MAX_OVERLAP_SECONDS = 90 * 86_400
 MAX_MODELS = 200
 MAX_PER_MINUTE = 10**12
-_MAX_NAME = 100
-_USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}\Z")
 _MAX_MODEL_NAME = 200
 _LAST_YEAR = 9_000  # further is a mistake, and no time zone may carry it past what can be written
 
@@ -23,24 +27,16 @@ def check_batch(keys: int) -> None:
         raise _invalid(f"At most {MAX_KEYS_PER_BATCH} keys are looked up at once.", "keys")
 
 
-def check_user_name(name: str) -> str:
-    if not _USER_NAME.match(name):
-        raise _invalid(
-            "A user's name has 1 to 100 letters, digits or . _ @ + - and begins with a letter or digit.", "name"
-        )
-    return name
-
-
 def check_role(role: str) -> str:
     if role not in ROLES:
         raise _invalid(f"A role is one of: {', '.join(ROLES)}.", "role")
     return role
 
 
-def check_key_name(name: str) -> str:
-    if not (1 <= len(name) <= _MAX_NAME and name.isprintable() and name.strip() == name):
-        raise _invalid("A key's name has 1 to 100 printable characters, without spaces around them.", "name")
-    return name
+def check_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise _invalid(f"A kind is one of: {', '.join(KINDS)}.", "kind")
+    return kind
 
 
 def check_limits(limits: common_pb2.Limits) -> common_pb2.Limits:
@@ -49,13 +45,42 @@ def check_limits(limits: common_pb2.Limits) -> common_pb2.Limits:
     return limits
 
 
-def check_models(models: list[str]) -> list[str]:
+def check_models(models: Sequence[str]) -> list[str]:
     if len(models) > MAX_MODELS:
         raise _invalid(f"At most {MAX_MODELS} models; none means all.", "allowed_models")
     for model in models:
         if not (1 <= len(model) <= _MAX_MODEL_NAME and model.isprintable()):
             raise _invalid(f"A model's name has 1 to {_MAX_MODEL_NAME} printable characters.", "allowed_models")
     return sorted(set(models))
+
+
+def check_entries(entries: Sequence[str]) -> list[str]:
+    if not set(entries) <= set(ENTRIES):
+        raise _invalid(f"An entry is one of: {', '.join(ENTRIES)}; none means all.", "allowed_entries")
+    return sorted(set(entries))
+
+
+def check_ranges(ranges: Sequence[str]) -> list[str]:
+    """The ranges as CIDR, without those that lie in others. Raises INVALID_REQUEST."""
+    if len(ranges) > MAX_RANGES:
+        raise _invalid(f"At most {MAX_RANGES} ranges of addresses; none means any address.", "ip_ranges")
+    by_version: dict[int, list[Any]] = {4: [], 6: []}
+    for text in ranges:
+        try:
+            network = ip_network(text)
+        except ValueError:
+            raise _invalid(
+                "A range of addresses is written as in 192.0.2.0/24 or 2001:db8::/32, with no bits after the mask.",
+                "ip_ranges",
+            ) from None
+        by_version[network.version].append(network)
+    return [str(network) for networks in by_version.values() for network in collapse_addresses(networks)]
+
+
+def check_overlap(seconds: int) -> int:
+    if seconds > MAX_OVERLAP_SECONDS:
+        raise _invalid(f"An overlap lasts at most {MAX_OVERLAP_SECONDS} seconds (90 days).", "overlap_seconds")
+    return seconds
 
 
 def parse_expiry(text: str, now_ms: int) -> int | None:

@@ -14,7 +14,7 @@ from llm_platform.auth_service.schema import api_keys, bootstrap, organizations,
 from llm_platform.core.actor import ADMIN, DEVELOPER, OWNER, PLATFORM_ORGANIZATION
 from llm_platform.proto import accounts_pb2, common_pb2
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrency")
 
@@ -74,9 +74,9 @@ def limits(row: Row, prefix: str = "") -> common_pb2.Limits:
     return common_pb2.Limits(**{name: row[prefix + name] or 0 for name in LIMITS})
 
 
-def texts(column: str) -> list[str]:
+def texts(column: str | None) -> list[str]:
     """The texts of a column that keeps them as a JSON array."""
-    return msgspec.json.decode(column, type=list[str])
+    return msgspec.json.decode(column, type=list[str]) if column else []
 
 
 def user(row: Row) -> accounts_pb2.User:

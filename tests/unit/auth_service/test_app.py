@@ -12,7 +12,7 @@ import pytest
 from llm_platform.auth_service.app import open_accounts
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.key_file import UnusableKeyError
-from llm_platform.proto import accounts_pb2, common_pb2
+from llm_platform.proto import accounts_pb2
 
 FIRST_START = """
 import asyncio, sys
@@ -83,6 +83,6 @@ async def test_of_two_processes_on_a_fresh_directory_one_makes_the_admin_and_bot
     assert [process.returncode for process in processes] == [0, 0]
     (secret,) = filter(None, said)
     async with open_accounts(config) as accounts:
-        assert len((await accounts.list_users(common_pb2.Empty())).items) == 1
+        assert len((await accounts.list_users(accounts_pb2.ListUsersRequest())).items) == 1
         replies = await accounts.authenticate(accounts_pb2.AuthenticateBatch(keys=[secret]))
         assert not replies.items[0].refusal

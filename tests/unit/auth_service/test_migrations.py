@@ -11,9 +11,14 @@ from sqlalchemy import Connection, create_engine
 
 import llm_platform.auth_service.audit.schema
 import llm_platform.auth_service.sessions.schema  # noqa: F401 - their tables are of the same metadata
+from llm_platform.auth_service.handover import Handover
+from llm_platform.auth_service.passwords import Passwords
+from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.schema import metadata
+from llm_platform.auth_service.service import AccountService
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.database import open_database, sqlite_url
+from llm_platform.proto import accounts_pb2
 
 MIGRATIONS = "llm_platform.auth_service.migrations"
 
@@ -65,4 +70,8 @@ async def test_what_the_first_release_wrote_before_and_after_the_migration_is_re
         assert {row.principal.organization_id for row in found.values()} == {"org_platform"}
         assert found["ann"].principal.limits.requests_per_minute == 5
         assert not found["ann"].disabled
-        assert [(user.name, user.role) for user in await store.list_users()] == sorted(roles.items())
+        service = AccountService(store, Revocations(store), Passwords(), pepper=b"p" * 32, handover=Handover(None))
+        listed = await service.list_users(accounts_pb2.ListUsersRequest())
+        assert [(user.name, user.role) for user in listed.items] == sorted(roles.items())
+        found_by = await service.list_users(accounts_pb2.ListUsersRequest(search="SEC", role="admin"))
+        assert [user.name for user in found_by.items] == ["second"]

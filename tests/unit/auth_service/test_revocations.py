@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from llm_platform.auth_service.service import AccountService
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
-from tests.unit.auth_service.parts import OpenAccounts, until
+from tests.unit.auth_service.parts import OpenAccounts, make_key
 
 EMPTY = common_pb2.Empty()
 
@@ -75,17 +73,18 @@ async def test_watches_end_when_the_service_stops(open_accounts: OpenAccounts) -
     assert ended.value.code is Code.UNAVAILABLE
 
 
-@pytest.mark.case(11)
-async def test_while_the_database_fails_a_watch_is_silent_and_then_goes_on(
-    accounts: AccountService, first: accounts_pb2.Bootstrapped, tmp_path: Path
-) -> None:
-    watch = accounts.watch_revocations(EMPTY)
-    await anext(watch)
-    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
-        database.execute("ALTER TABLE revocation_counter RENAME TO gone")
-    accounts._revocations.changed()
-    await until(lambda: accounts._revocations._poller.failing)
-    with sqlite3.connect(tmp_path / "accounts.sqlite") as database:
-        database.execute("ALTER TABLE gone RENAME TO revocation_counter")
-    await accounts.revoke_key(accounts_pb2.RevokeKeyRequest(key=first.key.key.key_id))
-    assert await next_revocation(watch) == first.key.key.key_id
+async def test_no_revocation_is_missed_when_many_come_at_once(open_accounts: OpenAccounts) -> None:
+    async with open_accounts() as here, open_accounts() as there:
+        await here.bootstrap(accounts_pb2.BootstrapRequest())
+        ids = {(await make_key(here, name=f"key {n}")).key.key_id for n in range(20)}
+        watch = here.watch_revocations(EMPTY)
+        await anext(watch)
+        await asyncio.gather(
+            *(
+                service.revoke_key(accounts_pb2.RevokeKeyRequest(key=key_id))
+                for key_id, service in zip(ids, [here, there] * 10, strict=True)
+            )
+        )
+        seen: set[str] = set()
+        while seen != ids:
+            seen.add(await next_revocation(watch))
