@@ -10,6 +10,7 @@ import typer
 
 from llm_platform.cli.connection import ConfigOption, load_config, with_accounts, with_ledger
 from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_json, print_rows
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2, ledger_pb2
 
 NANO = 1_000_000_000
@@ -32,7 +33,7 @@ def set_budget(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Sets what a key may spend, in total."""
-    budget = ledger_pb2.Budget(limit=_nano_dollars(limit), key_id=_existing_key_id(config, key))
+    budget = ledger_pb2.Budget(limit=nano_dollars(limit), key_id=_existing_key_id(config, key))
     row = _budget_row(with_ledger(config, lambda ledger: ledger.set_budget(budget)))
     print_rows([row], ("key_id", "limit", "spent", "reserved"), output, empty="")
 
@@ -113,16 +114,19 @@ def key_id_in(key: str) -> str:
 
 def _existing_key_id(config: Path | None, key: str) -> str:
     """Billing does not know which keys there are, and a budget of none binds nobody without a word."""
-    key_id = key_id_in(key)
-    request = accounts_pb2.ListKeysRequest(include_revoked=True)
-    if key_id != ANONYMOUS:
-        listed = with_accounts(config, lambda accounts: accounts.list_keys(request)).items
-        if all(each.key_id != key_id for each in listed):
-            raise fail("there is no such key.", "llm-gateway keys list shows them.")
-    return key_id
+    if key == ANONYMOUS:
+        return key
+    try:
+        found = with_accounts(config, lambda accounts: accounts.get_key(accounts_pb2.KeyName(key=key_id_in(key))))
+    except PlatformError as error:
+        if error.code is Code.NOT_FOUND:
+            raise fail("there is no such key.", "llm-gateway keys list shows them.") from None
+        raise
+    return found.counted_as
 
 
-def _nano_dollars(text: str) -> int:
+def nano_dollars(text: str) -> int:
+    """An amount in dollars as nano-dollars; ``none`` as -1."""
     if text.lower() == "none":
         return -1
     try:

@@ -13,8 +13,11 @@ from llm_platform.cli import (
     checks,
     invoices,
     keys,
+    organizations,
     reconcile,  # noqa: F401 - adds itself to ledger
     secrets,
+    teams,
+    users,
 )
 from llm_platform.cli.chat import chat
 from llm_platform.cli.serve import bootstrap, serve
@@ -33,6 +36,9 @@ app.command()(bootstrap)
 app.command()(chat)
 app.command()(usage)
 app.add_typer(keys.commands, name="keys")
+app.add_typer(users.commands, name="users")
+app.add_typer(teams.commands, name="teams")
+app.add_typer(organizations.commands, name="organizations")
 app.add_typer(secrets.commands, name="secrets")
 app.add_typer(billing.budgets, name="budgets")
 app.add_typer(billing.ledger, name="ledger")

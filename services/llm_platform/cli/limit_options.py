@@ -1,0 +1,66 @@
+"""What the commands for keys, users, teams and organisations share: options of limits, and lists of many pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from llm_platform.proto import common_pb2
+
+MOST = 2**32 - 1
+"""What a message holds of any limit."""
+
+Rpm = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests a minute, 0: no limit of its own.")]
+Tpm = Annotated[int | None, typer.Option(min=0, max=MOST, help="Tokens a minute, 0: no limit of its own.")]
+Concurrency = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests at once, 0: no limit of its own.")]
+Etag = Annotated[str, typer.Option(help="Only if it is still what was shown with this etag. Default: as it is now.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+_SHOWN = (("requests_per_minute", "requests/min"), ("tokens_per_minute", "tokens/min"), ("concurrency", "at once"))
+
+
+async def every_page(call: Callable[[Any], Awaitable[Any]], request: Any) -> list[Any]:
+    """The items of all pages."""
+    items: list[Any] = []
+    while True:
+        page = await call(request)
+        items += page.items
+        if not page.next_page_token:
+            return items
+        request.page_token = page.next_page_token
+
+
+def limits(
+    rpm: int | None, tpm: int | None, concurrency: int | None, now: common_pb2.Limits | None = None
+) -> common_pb2.Limits | None:
+    """The limits ``now``, changed in what is given; None when nothing is."""
+    from llm_platform.proto import common_pb2
+
+    given = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return None
+    changed = common_pb2.Limits()
+    if now is not None:
+        changed.CopyFrom(now)
+    for name, value in given.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def limits_row(limits: common_pb2.Limits) -> dict[str, int]:
+    return {name: getattr(limits, name) for name, _ in _SHOWN}
+
+
+def with_limits_told(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its limits in words, for a table."""
+    return {**row, "limits": ", ".join(f"{row[name]} {unit}" for name, unit in _SHOWN if row[name])}
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Asks, unless told not to; ends the command when the answer is no."""
+    if not yes and not typer.confirm(question):
+        raise typer.Exit(1)
