@@ -5,16 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from llm_platform.billing.interfaces import Ledger
+from llm_platform.billing.reconciliation.export import Coverage
+from llm_platform.billing.reconciliation.reconcile import Wanted, reconcile
 from llm_platform.proto import common_pb2, ledger_pb2
 from tests.chaos.campaign import Kill, until
 from tests.fleet.ledger import settled_entries
 from tests.simulator import Call, Simulator
+from tests.simulator.export import export
 
 CLOSING_SECONDS = 120
 INPUT_PRICE, OUTPUT_PRICE = 150_000, 600_000
 """Pico-dollars a token, as they are to be configured."""
+UNEXPLAINED = ("uncertain", "missing_here", "missing_there", "charged_again", "not_corrected", "priced_otherwise")
+"""Kinds of the report (docs/usage.md)."""
+
+
+async def reconciled(ledger: Ledger, simulator: Simulator, provider: str, file: Path) -> dict[str, Any]:
+    """The report of a reconciliation with the provider's usage export. Afterwards no call is uncertain, and what
+    differs is what we had to estimate."""
+    prices = {call.model: (INPUT_PRICE, OUTPUT_PRICE) for call in simulator.record.calls}
+    await asyncio.to_thread(file.write_bytes, b"".join(export(simulator.record.calls, provider, prices=prices)))
+    report = await reconcile(ledger, file, Wanted(Coverage(provider)), lambda _difference: None)
+    uncertain = await ledger.attempts(ledger_pb2.AttemptsQuery(provider=provider, unresolved=True))
+    assert [attempt.attempt_id for attempt in uncertain.items] == []
+    assert {kind: report[kind] for kind in UNEXPLAINED if report[kind]} == {}
+    assert list((await ledger.verify(common_pb2.Empty())).problems) == []
+    return report
 
 
 async def closed_books(ledger: Ledger, simulator: Simulator) -> list[ledger_pb2.Entry]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.books import INPUT_PRICE, OUTPUT_PRICE, closed_books, judge
+from tests.chaos.books import INPUT_PRICE, OUTPUT_PRICE, closed_books, judge, reconciled
 from tests.chaos.campaign import Campaign
 from tests.chaos.load import Load
 from tests.fleet import Fleet, ProductionStores
@@ -41,11 +41,13 @@ async def test_every_provider_call_has_exactly_one_entry_after_kills_of_everythi
                 await killed_under_load(campaign)
                 async with ledger_of(fleet) as ledger:
                     entries = await closed_books(ledger, simulator)
+                    reconciliation = await reconciled(ledger, simulator, "openai", tmp_path / "export.jsonl")
             finally:
                 await asyncio.to_thread(fleet.stop)
     calls = simulator.record.calls
     print(campaign.summary())
     print(f"provider calls: {len(calls)}; entries: {dict(Counter(entry.certainty for entry in entries))}")
+    print(f"reconciliation: {reconciliation}")
     judge(entries, calls, [kill for kill in campaign.kills if kill.victim == "model-proxy"])
     assert all(kill.requests_in_flight > 0 for kill in campaign.kills)
     assert load.unclear == []
