@@ -46,7 +46,9 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     limiter = await runtime.enter(open_limiter(config))
     runtime.health.add("limits", limiter.check, required=False)
     accounts = await runtime.enter(open_accounts(config))
+    runtime.health.add("accounts", accounts.check)
     ledger = await runtime.enter(open_ledger(config, catalogue=catalogue))
+    runtime.health.add("ledger", ledger.check)
     secrets = await runtime.enter(open_secrets(config))
     if config.vault is not None:
         runtime.health.add("vault", secrets.check, required=False)  # the keys read before are used on

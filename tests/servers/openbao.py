@@ -127,12 +127,6 @@ class OpenBao:
     def wrapped_secret_id(self, role: str = ROLE) -> str:
         return str(self.root.auth.approle.generate_secret_id(role, wrap_ttl="60s")["wrap_info"]["token"])
 
-    def write_much(self) -> None:
-        """More than finds a place on a full disk, where files have free pages. Raises hvac's error."""
-        for _ in range(100):
-            much = {"value": "x" * 500_000}
-            self.root.secrets.kv.v2.create_or_update_secret("much", much, mount_point="secret")
-
     def make_engine(self, namespace: str) -> str:
         """An engine with the policy in a namespace that exists; a token of it."""
         inside = self._client(self._root_token, namespace)

@@ -252,15 +252,22 @@ class Platform:
 
     def as_service(self, service: str, port: Port[Interface], work: Callable[[Interface], Any]) -> Any:
         """What a service with that certificate is answered."""
+        return _called(self.fleet[f"{service}-1"].config, port, work)
 
-        async def call() -> Any:
-            async with Peers(config_file.load(self.fleet[f"{service}-1"].config, {})) as peers:
-                return await work(peers.remote(port))
-
-        return asyncio.run(call())
+    def as_operator(self, port: Port[Interface], work: Callable[[Interface], Any]) -> Any:
+        """What the command line is answered."""
+        return _called(self.fleet.operator_config, port, work)
 
     def _side(self, service: str) -> str:
         return f"http://127.0.0.1:{self.fleet[f'{service}-1'].http_port}"
+
+
+def _called(config: Path, port: Port[Interface], work: Callable[[Interface], Any]) -> Any:
+    async def call() -> Any:
+        async with Peers(config_file.load(config, {})) as peers:
+            return await work(peers.remote(port))
+
+    return asyncio.run(call())
 
 
 @contextmanager

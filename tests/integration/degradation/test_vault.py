@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from hvac.exceptions import VaultError
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import secrets_pb2
-from llm_platform.secrets_service.interfaces import SECRETS
+from llm_platform.secrets_service.interfaces import SECRETS, Secrets
 from tests.integration.degradation.platform import ANSWER_SECONDS, Platform, down, frozen, full, slow
 from tests.simulator.server import KEY
 
@@ -78,9 +77,9 @@ def test_read_only_secrets_are_read_and_no_more(platform: Platform) -> None:
 def test_disk_full_secrets_are_read_and_no_more(platform: Platform) -> None:
     """It gives up its leadership at the first write that finds no place, and takes it again later."""
     with full(platform.vault_disk):
-        with pytest.raises(VaultError):
-            platform.vault.write_much()
-        assert refused(platform) == Code.UNAVAILABLE
+        with pytest.raises(PlatformError) as refusal:
+            platform.as_operator(SECRETS, write_much)
+        assert refusal.value.code is Code.UNAVAILABLE
         assert read(platform) == KEY
         assert platform.complete().status == 200
     heals(platform)
@@ -121,6 +120,12 @@ def read(platform: Platform) -> str:
     asked = secrets_pb2.GetSecretRequest(path=PATH)
     secret: secrets_pb2.Secret = platform.as_service("model-proxy", SECRETS, lambda secrets: secrets.get(asked))
     return secret.value.decode()
+
+
+async def write_much(secrets: Secrets) -> None:
+    """More than there is place for, also in pages of its files that are free."""
+    for _ in range(500):
+        await secrets.put(secrets_pb2.PutSecretRequest(path="test/much", value=b"x" * 60_000))
 
 
 def put(platform: Platform) -> int:
