@@ -28,6 +28,9 @@ from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from llm_platform.auth_service.sessions.oidc import OidcLogins
     from llm_platform.core.lifecycle import Runtime
 
 _MIGRATIONS = "llm_platform.auth_service.migrations"
@@ -67,17 +70,31 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
         async with revocations.running(), refusals.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
+            store_of_sessions = SessionStore(engine)
             sessions = SessionService(
-                SessionStore(engine),
+                store_of_sessions,
                 SigningKeys(engine, pepper, _audience(config)),
                 service,
                 passwords,
                 pepper=pepper,
                 settings=config.sign_in,
                 refused=refusals.note,
+                oidc=_oidc(config, engine, pepper, store_of_sessions, refusals),
             )
             async with sessions.running():
                 yield AuthService(service, sessions, audit, refusals)
+
+
+def _oidc(
+    config: Config, engine: AsyncEngine, pepper: bytes, accounts: SessionStore, refusals: Refusals
+) -> OidcLogins | None:
+    if config.oidc is None:
+        return None
+    # What only such logins need is loaded only for them.
+    from llm_platform.auth_service.sessions.identities import Identities
+    from llm_platform.auth_service.sessions.oidc import OidcLogins
+
+    return OidcLogins(config.oidc, Identities(engine, pepper), accounts, refusals.note)
 
 
 def _audience(config: Config) -> str:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!llm_platform/proto/sessions.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\x1c\n\x0cPublicKeySet\x12\x0c\n\x04jwks\x18\x01 \x01(\t\")\n\x06Origin\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\"O\n\rPasswordLogin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x1e\n\x06origin\x18\x03 \x01(\x0b\x32\x0e.llm.v1.Origin\":\n\x0b\x41piKeyLogin\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1e\n\x06origin\x18\x02 \x01(\x0b\x32\x0e.llm.v1.Origin\"\x1d\n\x0cSessionToken\x12\r\n\x05token\x18\x01 \x01(\t\"\x97\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x1e\n\x06origin\x18\x04 \x01(\x0b\x32\x0e.llm.v1.Origin\x12\x12\n\ncreated_at\x18\x05 \x01(\t\x12\x0f\n\x07used_at\x18\x06 \x01(\t\x12\x12\n\nexpires_at\x18\x07 \x01(\t\"Y\n\x08SignedIn\x12\r\n\x05token\x18\x01 \x01(\t\x12 \n\x07session\x18\x02 \x01(\x0b\x32\x0f.llm.v1.Session\x12\x1c\n\x14must_change_password\x18\x03 \x01(\x08\"\x87\x01\n\nActorToken\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x17\n\x0forganization_id\x18\x06 \x01(\t\x12\x10\n\x08platform\x18\x07 \x01(\x08\"#\n\x13ListSessionsRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"-\n\x0bSessionList\x12\x1e\n\x05items\x18\x01 \x03(\x0b\x32\x0f.llm.v1.Session\"6\n\x12\x45ndSessionsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\"!\n\rEndedSessions\x12\x10\n\x08sessions\x18\x01 \x01(\r\"r\n\x15\x43hangePasswordRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0cold_password\x18\x02 \x01(\t\x12\x14\n\x0cnew_password\x18\x03 \x01(\t\x12\x1e\n\x06origin\x18\x04 \x01(\x0b\x32\x0e.llm.v1.Origin\"$\n\x14ResetPasswordRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"7\n\x0fOneTimePassword\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\t\",\n\x18ReplaceSigningKeyRequest\x12\x10\n\x08withdraw\x18\x01 \x01(\x08\x32\xf1\x04\n\x08Sessions\x12\x36\n\nPublicKeys\x12\r.llm.v1.Empty\x1a\x14.llm.v1.PublicKeySet\"\x03\x90\x02\x01\x12\x30\n\x05Login\x12\x15.llm.v1.PasswordLogin\x1a\x10.llm.v1.SignedIn\x12\x36\n\x05Token\x12\x14.llm.v1.SessionToken\x1a\x12.llm.v1.ActorToken\"\x03\x90\x02\x02\x12<\n\x0cProgramToken\x12\x13.llm.v1.ApiKeyLogin\x1a\x12.llm.v1.ActorToken\"\x03\x90\x02\x02\x12\x32\n\x06Logout\x12\x14.llm.v1.SessionToken\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12=\n\x04List\x12\x1b.llm.v1.ListSessionsRequest\x1a\x13.llm.v1.SessionList\"\x03\x90\x02\x01\x12=\n\x03\x45nd\x12\x1a.llm.v1.EndSessionsRequest\x1a\x15.llm.v1.EndedSessions\"\x03\x90\x02\x02\x12>\n\x0e\x43hangePassword\x12\x1d.llm.v1.ChangePasswordRequest\x1a\r.llm.v1.Empty\x12\x46\n\rResetPassword\x12\x1c.llm.v1.ResetPasswordRequest\x1a\x17.llm.v1.OneTimePassword\x12K\n\x11ReplaceSigningKey\x12 .llm.v1.ReplaceSigningKeyRequest\x1a\x14.llm.v1.PublicKeySetb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!llm_platform/proto/sessions.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\x1c\n\x0cPublicKeySet\x12\x0c\n\x04jwks\x18\x01 \x01(\t\")\n\x06Origin\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0e\n\x06\x63lient\x18\x02 \x01(\t\"O\n\rPasswordLogin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x1e\n\x06origin\x18\x03 \x01(\x0b\x32\x0e.llm.v1.Origin\"(\n\x10\x42\x65ginOidcRequest\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\"\'\n\tOidcStart\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"P\n\x11\x46inishOidcRequest\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x1e\n\x06origin\x18\x03 \x01(\x0b\x32\x0e.llm.v1.Origin\":\n\x0b\x41piKeyLogin\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1e\n\x06origin\x18\x02 \x01(\x0b\x32\x0e.llm.v1.Origin\"\x1d\n\x0cSessionToken\x12\r\n\x05token\x18\x01 \x01(\t\"\x97\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x1e\n\x06origin\x18\x04 \x01(\x0b\x32\x0e.llm.v1.Origin\x12\x12\n\ncreated_at\x18\x05 \x01(\t\x12\x0f\n\x07used_at\x18\x06 \x01(\t\x12\x12\n\nexpires_at\x18\x07 \x01(\t\"Y\n\x08SignedIn\x12\r\n\x05token\x18\x01 \x01(\t\x12 \n\x07session\x18\x02 \x01(\x0b\x32\x0f.llm.v1.Session\x12\x1c\n\x14must_change_password\x18\x03 \x01(\x08\"\x87\x01\n\nActorToken\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x17\n\x0forganization_id\x18\x06 \x01(\t\x12\x10\n\x08platform\x18\x07 \x01(\x08\"#\n\x13ListSessionsRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"-\n\x0bSessionList\x12\x1e\n\x05items\x18\x01 \x03(\x0b\x32\x0f.llm.v1.Session\"6\n\x12\x45ndSessionsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\"!\n\rEndedSessions\x12\x10\n\x08sessions\x18\x01 \x01(\r\"r\n\x15\x43hangePasswordRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0cold_password\x18\x02 \x01(\t\x12\x14\n\x0cnew_password\x18\x03 \x01(\t\x12\x1e\n\x06origin\x18\x04 \x01(\x0b\x32\x0e.llm.v1.Origin\"$\n\x14ResetPasswordRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"7\n\x0fOneTimePassword\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\t\",\n\x18ReplaceSigningKeyRequest\x12\x10\n\x08withdraw\x18\x01 \x01(\x08\x32\xe6\x05\n\x08Sessions\x12\x36\n\nPublicKeys\x12\r.llm.v1.Empty\x1a\x14.llm.v1.PublicKeySet\"\x03\x90\x02\x01\x12\x30\n\x05Login\x12\x15.llm.v1.PasswordLogin\x1a\x10.llm.v1.SignedIn\x12\x38\n\tBeginOidc\x12\x18.llm.v1.BeginOidcRequest\x1a\x11.llm.v1.OidcStart\x12\x39\n\nFinishOidc\x12\x19.llm.v1.FinishOidcRequest\x1a\x10.llm.v1.SignedIn\x12\x36\n\x05Token\x12\x14.llm.v1.SessionToken\x1a\x12.llm.v1.ActorToken\"\x03\x90\x02\x02\x12<\n\x0cProgramToken\x12\x13.llm.v1.ApiKeyLogin\x1a\x12.llm.v1.ActorToken\"\x03\x90\x02\x02\x12\x32\n\x06Logout\x12\x14.llm.v1.SessionToken\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12=\n\x04List\x12\x1b.llm.v1.ListSessionsRequest\x1a\x13.llm.v1.SessionList\"\x03\x90\x02\x01\x12=\n\x03\x45nd\x12\x1a.llm.v1.EndSessionsRequest\x1a\x15.llm.v1.EndedSessions\"\x03\x90\x02\x02\x12>\n\x0e\x43hangePassword\x12\x1d.llm.v1.ChangePasswordRequest\x1a\r.llm.v1.Empty\x12\x46\n\rResetPassword\x12\x1c.llm.v1.ResetPasswordRequest\x1a\x17.llm.v1.OneTimePassword\x12K\n\x11ReplaceSigningKey\x12 .llm.v1.ReplaceSigningKeyRequest\x1a\x14.llm.v1.PublicKeySetb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,32 +50,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORIGIN']._serialized_end=149
   _globals['_PASSWORDLOGIN']._serialized_start=151
   _globals['_PASSWORDLOGIN']._serialized_end=230
-  _globals['_APIKEYLOGIN']._serialized_start=232
-  _globals['_APIKEYLOGIN']._serialized_end=290
-  _globals['_SESSIONTOKEN']._serialized_start=292
-  _globals['_SESSIONTOKEN']._serialized_end=321
-  _globals['_SESSION']._serialized_start=324
-  _globals['_SESSION']._serialized_end=475
-  _globals['_SIGNEDIN']._serialized_start=477
-  _globals['_SIGNEDIN']._serialized_end=566
-  _globals['_ACTORTOKEN']._serialized_start=569
-  _globals['_ACTORTOKEN']._serialized_end=704
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=706
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=741
-  _globals['_SESSIONLIST']._serialized_start=743
-  _globals['_SESSIONLIST']._serialized_end=788
-  _globals['_ENDSESSIONSREQUEST']._serialized_start=790
-  _globals['_ENDSESSIONSREQUEST']._serialized_end=844
-  _globals['_ENDEDSESSIONS']._serialized_start=846
-  _globals['_ENDEDSESSIONS']._serialized_end=879
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=881
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=995
-  _globals['_RESETPASSWORDREQUEST']._serialized_start=997
-  _globals['_RESETPASSWORDREQUEST']._serialized_end=1033
-  _globals['_ONETIMEPASSWORD']._serialized_start=1035
-  _globals['_ONETIMEPASSWORD']._serialized_end=1090
-  _globals['_REPLACESIGNINGKEYREQUEST']._serialized_start=1092
-  _globals['_REPLACESIGNINGKEYREQUEST']._serialized_end=1136
-  _globals['_SESSIONS']._serialized_start=1139
-  _globals['_SESSIONS']._serialized_end=1764
+  _globals['_BEGINOIDCREQUEST']._serialized_start=232
+  _globals['_BEGINOIDCREQUEST']._serialized_end=272
+  _globals['_OIDCSTART']._serialized_start=274
+  _globals['_OIDCSTART']._serialized_end=313
+  _globals['_FINISHOIDCREQUEST']._serialized_start=315
+  _globals['_FINISHOIDCREQUEST']._serialized_end=395
+  _globals['_APIKEYLOGIN']._serialized_start=397
+  _globals['_APIKEYLOGIN']._serialized_end=455
+  _globals['_SESSIONTOKEN']._serialized_start=457
+  _globals['_SESSIONTOKEN']._serialized_end=486
+  _globals['_SESSION']._serialized_start=489
+  _globals['_SESSION']._serialized_end=640
+  _globals['_SIGNEDIN']._serialized_start=642
+  _globals['_SIGNEDIN']._serialized_end=731
+  _globals['_ACTORTOKEN']._serialized_start=734
+  _globals['_ACTORTOKEN']._serialized_end=869
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=871
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=906
+  _globals['_SESSIONLIST']._serialized_start=908
+  _globals['_SESSIONLIST']._serialized_end=953
+  _globals['_ENDSESSIONSREQUEST']._serialized_start=955
+  _globals['_ENDSESSIONSREQUEST']._serialized_end=1009
+  _globals['_ENDEDSESSIONS']._serialized_start=1011
+  _globals['_ENDEDSESSIONS']._serialized_end=1044
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1046
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1160
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=1162
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=1198
+  _globals['_ONETIMEPASSWORD']._serialized_start=1200
+  _globals['_ONETIMEPASSWORD']._serialized_end=1255
+  _globals['_REPLACESIGNINGKEYREQUEST']._serialized_start=1257
+  _globals['_REPLACESIGNINGKEYREQUEST']._serialized_end=1301
+  _globals['_SESSIONS']._serialized_start=1304
+  _globals['_SESSIONS']._serialized_end=2046
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,30 @@ class PasswordLogin(_message.Message):
     origin: Origin
     def __init__(self, name: _Optional[str] = ..., password: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ...) -> None: ...
 
+class BeginOidcRequest(_message.Message):
+    __slots__ = ("redirect_uri",)
+    REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
+    redirect_uri: str
+    def __init__(self, redirect_uri: _Optional[str] = ...) -> None: ...
+
+class OidcStart(_message.Message):
+    __slots__ = ("url", "state")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    state: str
+    def __init__(self, url: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
+class FinishOidcRequest(_message.Message):
+    __slots__ = ("state", "code", "origin")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    code: str
+    origin: Origin
+    def __init__(self, state: _Optional[str] = ..., code: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ...) -> None: ...
+
 class ApiKeyLogin(_message.Message):
     __slots__ = ("key", "origin")
     KEY_FIELD_NUMBER: _ClassVar[int]

@@ -61,11 +61,12 @@ class World:
         self.refusals = Refusals(self.audit.write)
         self.keys = Keys()
         self.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.passwords = Passwords(self.hasher)
         self.service = SessionService(
             SessionStore(engine),
             SigningKeys(engine, b"p" * 32, "prod.example", clock),
             self.keys,
-            Passwords(self.hasher),
+            self.passwords,
             pepper=b"p" * 32,
             settings=SETTINGS,
             refused=self.refusals.note,

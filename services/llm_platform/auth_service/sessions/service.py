@@ -8,7 +8,7 @@ import ipaddress
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from llm_platform.auth_service.audit.entry import NOBODY, Draft
 from llm_platform.auth_service.passwords import Passwords
@@ -28,6 +28,9 @@ from llm_platform.core.ids import new_id
 from llm_platform.core.lifecycle import background
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import accounts_pb2, common_pb2, sessions_pb2
+
+if TYPE_CHECKING:
+    from llm_platform.auth_service.sessions.oidc import OidcLogins
 
 ONE_TIME_SECONDS = 86_400
 """How long a password that an administrator made can be used to sign in once."""
@@ -61,9 +64,11 @@ class SessionService:
         pepper: bytes,
         settings: SignIn,
         refused: Callable[[Draft], None],
+        oidc: OidcLogins | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``refused`` is told of each refusal, for the audit log."""
+        self._oidc = oidc
         self.keys = keys
         self._store = store
         self._accounts = accounts
@@ -93,6 +98,20 @@ class SessionService:
         counted = self._subjects(request.name, request.origin)
         account = await self._proved(request.name, request.password, request.origin, counted)
         return await self.begin(account, "password", request.origin, counted, request.password)
+
+    async def begin_oidc(self, request: sessions_pb2.BeginOidcRequest) -> sessions_pb2.OidcStart:
+        """Begins a login at the identity provider. Raises NOT_FOUND without one, INVALID_REQUEST, UNAVAILABLE."""
+        return await self._logins().begin(request.redirect_uri)
+
+    async def finish_oidc(self, request: sessions_pb2.FinishOidcRequest) -> sessions_pb2.SignedIn:
+        """A session for whoever came back from it. Raises UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE."""
+        account = await self._logins().finish(request.state, request.code, request.origin)
+        return await self.begin(account._replace(must_change=False), "oidc", request.origin, [])
+
+    def _logins(self) -> OidcLogins:
+        if self._oidc is None:
+            raise PlatformError(Code.NOT_FOUND, "No identity provider is configured: see oidc in the configuration.")
+        return self._oidc
 
     async def begin(
         self,

@@ -15,6 +15,7 @@ from llm_platform.core.config.values import (
     BaseUrl,
     CollectorUrl,
     HeaderName,
+    IssuerUrl,
     ModelName,
     Origin,
     RedisUrl,
@@ -106,6 +107,9 @@ class Tls(_Section):
     trust_domain: str
 
 
+Role = Literal["owner", "admin", "billing_viewer", "developer", "read_only"]
+
+
 class SignIn(_Section):
     """Signing in at the dashboards (docs/sign-in.md)."""
 
@@ -113,6 +117,24 @@ class SignIn(_Section):
     session_seconds: int = Field(43_200, ge=300, description="A session ends after so long, however it is used.")
     lock_after: int = Field(5, ge=1, description="Failed logins of an account until it waits, each time twice as long.")
     lock_source_after: int = Field(30, ge=1, description="The same for an address that logins come from.")
+
+
+class Oidc(_Section):
+    """Signing in at an identity provider by OpenID Connect (docs/sign-in.md)."""
+
+    issuer: IssuerUrl = Field(description="As the provider names itself, e.g. https://id.example.com/realms/staff")
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr | None = Field(None, description="None: a public client, which PKCE alone protects.")
+    redirect_uris: list[str] = Field(default_factory=list, description="Addresses of the dashboards to come back to.")
+    scopes: list[str] = ["openid", "profile", "email"]
+    authority: Path | None = Field(None, description="PEM bundle that its certificate is checked with.")
+    groups_claim: str = Field("groups", description="Of the ID token: a list of groups.")
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="Group -> role, looked up at each login; of several the most powerful."
+    )
+    default_role: Role | None = Field(None, description="Without such a group. None: refused.")
+    create_users: bool = Field(False, description="Whether somebody unknown becomes a user at the first login.")
+    organization: str = Field("org_platform", description="The organisation, by id, that new users belong to.")
 
 
 class Traffic(_Section):
@@ -268,6 +290,7 @@ class Config(_Section):
     tls: Tls | None = None
     peers: dict[str, list[str]] = Field(default_factory=dict, description="Service -> host:port of each replica slot.")
     sign_in: SignIn = SignIn()
+    oidc: Oidc | None = None
     traffic: Traffic = Traffic()
     limits: Limits = Limits()
     billing: Billing = Billing()

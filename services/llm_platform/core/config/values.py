@@ -42,6 +42,16 @@ def _base_url(url: str) -> str:
     return _plain_url(url)
 
 
+def _issuer(url: str) -> str:
+    parts = _split(url)
+    local = parts is not None and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if parts is None or not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+        raise _odd("must begin with https://")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise _odd("must be an address without a query, fragment or password")
+    return url  # to the letter: tokens name it so
+
+
 def _collector(url: str) -> str:
     if url.startswith("file:"):
         if not re.match(r"file:///[^/]", url):
@@ -96,6 +106,8 @@ Origin = Annotated[str, AfterValidator(_origin)]
 ModelName = Annotated[str, AfterValidator(_model)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """Of a provider's HTTP API."""
+IssuerUrl = Annotated[str, AfterValidator(_issuer)]
+"""Of an identity provider, as it names itself."""
 CollectorUrl = Annotated[str, AfterValidator(_collector)]
 """Where traces go: OTLP over HTTP, or a file. Empty: the default."""
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
