@@ -164,7 +164,17 @@ def configuration(host: Host, service: str, replica: str) -> dict[str, Any]:
         "tls": _tls(variables),
         "peers": peers(host, service),
         **_settings(variables, service),
+        **_behind_the_proxy(host, service),
     }
+
+
+def _behind_the_proxy(host: Host, service: str) -> dict[str, Any]:
+    """HAProxy runs on the host, so requests come from the first address of the network: its word is good."""
+    catalogued = host.catalog.service(service)
+    if not catalogued.public:
+        return {}
+    proxy = str(host.catalog.networks[catalogued.networks[0]].subnet[1])
+    return {"security": {"trusted_proxies": [proxy], **_settings(host.variables, service).get("security", {})}}
 
 
 def operator_configuration(hostvars: Mapping[str, Variables], host_name: str) -> str:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from llm_platform.core import tracing
-from llm_platform.core.actor import administers_platform
+from llm_platform.core.actor import BILLING_VIEWER, READ_ONLY, administers_platform
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Inference, Reply
+from llm_platform.http.address import ClientAddress
 from llm_platform.http.body import read_body
 from llm_platform.http.credentials import Credentials, Keys
 from llm_platform.http.dialects import CallHead
@@ -35,6 +36,7 @@ FORBID_RETRY = "x-forbid-retry"
 PROVIDER_HEADER = "x-provider-"
 """What a provider may add to a reply's headers: names that cannot be taken for the platform's own."""
 EVENT_STREAM = "text/event-stream"
+_NO_INFERENCE = frozenset((BILLING_VIEWER, READ_ONLY))
 
 
 class Entry:
@@ -46,6 +48,7 @@ class Entry:
         self._name = name
         self._inference = inference
         self._credentials = Credentials(config, keys)
+        self._addresses = ClientAddress(config.security.trusted_proxies)
         self._limits = limits
         self._models = models
         self._default_model = config.routing.default_model
@@ -106,7 +109,17 @@ class Entry:
     async def _authenticate(self, exchange: Exchange) -> common_pb2.Principal:
         principal = await self._credentials.principal(exchange.request.headers)
         exchange.key_id = principal.key_id
+        if principal.allowed_entries or principal.ip_ranges:
+            self._check_way_here(exchange, principal)
         return principal
+
+    def _check_way_here(self, exchange: Exchange, principal: common_pb2.Principal) -> None:
+        if principal.allowed_entries and self._name not in principal.allowed_entries:
+            allowed = ", ".join(principal.allowed_entries)
+            raise PlatformError(Code.PERMISSION_DENIED, f"This key is not for this entry, but for: {allowed}.")
+        if principal.ip_ranges and not self._addresses.is_within(exchange.request, tuple(principal.ip_ranges)):
+            address = self._addresses.of(exchange.request) or "an unknown one"
+            raise PlatformError(Code.PERMISSION_DENIED, f"This key may not be used from your address ({address}).")
 
     def _describe(
         self, exchange: Exchange, principal: common_pb2.Principal, head: CallHead, traceparent: str
@@ -130,6 +143,10 @@ class Entry:
         )
 
     def _check_allowed(self, principal: common_pb2.Principal, model: str) -> None:
+        if principal.role in _NO_INFERENCE:
+            raise PlatformError(
+                Code.PERMISSION_DENIED, f"The owner of this key has the role {principal.role}: it calls no models."
+            )
         allowed = principal.allowed_models
         if allowed and model not in allowed:
             raise PlatformError(

@@ -45,6 +45,35 @@ def test_keys_are_created_listed_and_revoked(cli: CommandLine) -> None:
     assert "app" in {key["name"] for key in cli.json("keys", "list", "--revoked")}
 
 
+def test_users_teams_and_organisations_are_administered(cli: CommandLine) -> None:
+    assert cli.json("organizations", "create", "acme", "--rpm", "100")["requests_per_minute"] == 100
+    cli.json("users", "create", "ci", "--service-account", "--organization", "acme")
+    team = cli.json("teams", "create", "tools", "--organization", "acme", "--tpm", "5")
+    assert cli.json("teams", "update", "tools", "--rpm", "7")["tokens_per_minute"] == 5
+    cli.json("teams", "add", "tools", "ci")
+    made = cli.json(
+        "keys", "create", "build", "--user", "ci", "--team", "tools", "--budget", "2.50", "--entry", "tail",
+        "--ip-range", "10.0.0.0/8",
+    )  # fmt: skip
+    assert (made["team_id"], made["allowed_entries"]) == (team["team_id"], ["tail"])
+    assert [budget["limit"] for budget in cli.json("budgets", "list")] == ["$2.50"]
+    assert cli.json("keys", "update", made["key_id"], "--ip-range", "all")["ip_ranges"] == []
+    late = cli("keys", "update", made["key_id"], "--rpm", "1", "--etag", made["etag"])
+    assert (late.returncode, late.stderr.count("\n")) == (1, 1)
+    assert "Someone else changed it" in late.stderr
+    new = cli.json("keys", "rotate", made["key_id"], "--overlap", "60")
+    assert new["counted_as"] == made["key_id"]
+    assert cli.json("users", "disable", "ci")["state"] == "disabled"
+    assert cli("teams", "delete", "tools", "--yes").returncode == 0
+    assert cli.json("keys", "list", "--user", "ci") == []
+
+
+def test_a_key_whose_budget_makes_no_sense_is_not_made(cli: CommandLine) -> None:
+    cli.json("bootstrap")
+    assert cli("keys", "create", "app", "--budget", "much").returncode == 1
+    assert [key["name"] for key in cli.json("keys", "list")] == ["first"]
+
+
 def test_a_key_that_does_not_exist_is_a_failure_in_one_line(cli: CommandLine) -> None:
     done = cli("keys", "revoke", "nothing")
     assert done.returncode == 1

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from llm_platform.core.config.values import (
+    AddressRange,
     BaseUrl,
     CollectorUrl,
     HeaderName,
@@ -79,6 +80,9 @@ class Security(_Section):
         0, ge=0, description="Requests a minute for keys without a limit of their own; 0: none."
     )
     api_key_header: HeaderName = "X-API-Key"
+    trusted_proxies: list[AddressRange] = Field(
+        [], description="CIDR ranges of proxies whose X-Forwarded-For is believed, for keys bound to addresses."
+    )
 
 
 class Logging(_Section):

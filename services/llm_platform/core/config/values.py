@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,6 +29,13 @@ def _origin(origin: str) -> str:
     if origin != "*" and not (_ORIGIN.match(origin) and _split(origin)):
         raise _odd("must be * or an origin like https://app.example or http://localhost:3000, without a path")
     return origin
+
+
+def _address_range(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise _odd("must be an address or a range like 192.0.2.0/24, with no bits after the mask") from None
 
 
 def _model(name: str) -> str:
@@ -100,6 +108,7 @@ def _odd(message: str) -> PydanticCustomError:
     return PydanticCustomError("odd_value", "{message}", {"message": message})
 
 
+AddressRange = Annotated[str, AfterValidator(_address_range)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 Origin = Annotated[str, AfterValidator(_origin)]
 """Of a web page: scheme://host[:port]; or * for all."""

@@ -143,6 +143,12 @@ class ServerConnection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
 
     @property
+    def peer_address(self) -> str:
+        """Of whom the connection is with; empty when it is not known any more."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @property
     def open(self) -> bool:
         """The client has not left."""
         return self._transport is not None and not self._transport.is_closing()
