@@ -20,7 +20,7 @@ from tests.simulator.export import export
 CLOSING_SECONDS = 120
 INPUT_PRICE, OUTPUT_PRICE = 150_000, 600_000
 """Pico-dollars a token, as they are to be configured."""
-UNEXPLAINED = ("uncertain", "missing_here", "missing_there", "charged_again", "not_corrected", "priced_otherwise")
+UNEXPLAINED = ("uncertain", "missing_here", "charged_again", "not_corrected", "priced_otherwise")
 """Kinds of the report (docs/usage.md)."""
 
 
@@ -43,13 +43,15 @@ async def closed_books(ledger: Ledger, simulator: Simulator) -> list[ledger_pb2.
     calls = simulator.record.calls
     await until(lambda: all(call.state != "opened" for call in calls), "the end of every call at the provider")
     waiting = asyncio.get_running_loop().time() + CLOSING_SECONDS
+    missing: set[str] = set()
     while True:
         report = await ledger.verify(common_pb2.Empty())
         assert not report.problems, list(report.problems)
-        entries = await settled_entries(ledger)
-        missing = {call.attempt_id for call in calls} - {entry.attempt_id for entry in entries}
-        if report.open_reservations == 0 and not missing:
-            return entries
+        if report.open_reservations == 0:
+            entries = await settled_entries(ledger)
+            missing = {call.attempt_id for call in calls} - {entry.attempt_id for entry in entries}
+            if not missing:
+                return entries
         assert asyncio.get_running_loop().time() < waiting, (
             f"{report.open_reservations} reservations stay open; calls without an entry: {sorted(missing)[:10]}"
         )
@@ -68,8 +70,8 @@ def judge(entries: Sequence[ledger_pb2.Entry], calls: Sequence[Call], kills: Seq
     assert {name: count for name, count in Counter(e.attempt_id for e in entries).items() if count != 1} == {}
     assert [e for e in made if e.certainty == "exact" and differs(e, by_attempt[e.attempt_id])] == []
     assert [e for e in made if e.certainty == "uncertain" and e.attempt_id not in open_at_a_kill] == []
-    # Journaled, and killed before the request was written; or refused by what the provider never saw.
-    assert [e for e in not_made if e.certainty != "uncertain" and e.amount] == [], "charged and not called"
+    # Killed or left before the provider read what was sent: nobody can know, so it may be charged as an estimate.
+    assert [e for e in not_made if e.certainty == "exact" and e.amount] == [], "charged and not called"
 
 
 def differs(entry: ledger_pb2.Entry, call: Call) -> bool:
