@@ -13,19 +13,25 @@ from llm_platform.billing.budget_requests import BudgetRequests
 from llm_platform.billing.budget_store import BudgetStore
 from llm_platform.billing.catalogue import Catalogue, load_apart
 from llm_platform.billing.interfaces import LEDGER
+from llm_platform.billing.notification_requests import NotificationRequests
 from llm_platform.billing.orders import Pricing
+from llm_platform.billing.outbox import Outbox
 from llm_platform.billing.posting import Rules
-from llm_platform.billing.prices import PriceBook, catalogue_providers
+from llm_platform.billing.price import Price, flat_price
+from llm_platform.billing.prices import UNPRICED, PriceBook, catalogue_providers
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.resolving import Resolver
 from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
+from llm_platform.billing.webhook import Webhook
 from llm_platform.core.config import Config
+from llm_platform.core.config.model import Billing
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
 from llm_platform.core.lifecycle import Runtime, background
 from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.core.transactions import open_transactions
+from llm_platform.http.client.client import HttpClient
 
 LOCK_PATIENCE_MS = 2_000
 """How long a transaction waits for another process's. With one repetition (service.py) this stays below the
@@ -45,33 +51,50 @@ async def open_ledger(
     billing = config.billing
     pricing = Pricing(
         PriceBook(config, catalogue, clock=clock),
-        unknown_is_free=billing.unknown_price == "free",
+        unknown=_unknown(billing),
         hold_seconds=config.traffic.stream_max_seconds + config.billing.hold_margin_seconds,
     )
-    rules = Rules(Fraction(str(billing.uncertain_share)), billing.strict_budgets)
+    rules = Rules(
+        Fraction(str(billing.uncertain_share)), billing.strict_budgets, notifies=billing.notifications is not None
+    )
     async with (
         open_database(_url(config), _MIGRATIONS, connections=config.stores.database_connections) as engine,
         open_transactions(engine, busy_timeout_ms=LOCK_PATIENCE_MS) as transactions,
     ):
+        outbox = Outbox(engine, transactions)
         ledger = DatabaseLedger(
             Store(engine, transactions, rules),
             Reports(engine, clock=clock),
             pricing,
             BudgetRequests(BudgetStore(engine, transactions, notifies=rules.notifies)),
+            NotificationRequests(outbox),
             Adoption(engine, transactions, notifies=rules.notifies),
             AttemptRequests(engine, Resolver(engine, transactions, notifies=rules.notifies), pricing),
             clock=clock,
         )
-        sweeper = background(ledger.sweep_forever(), "billing: sweeper")
+        background_work = [background(ledger.sweep_forever(), "billing: sweeper")]
+        client = HttpClient(max_connections=4)
+        if billing.notifications is not None:
+            webhook = Webhook(client, billing.notifications.url, billing.notifications.secret.get_secret_value())
+            background_work.append(background(outbox.deliver_forever(webhook, clock), "billing: notifications"))
         rollups = RollUps(engine)
         rolling_up = background(rollups.advance_until_stopped(clock), "billing: roll-ups")
         try:
             yield ledger
         finally:
-            sweeper.cancel()
+            for work in background_work:
+                work.cancel()
             rollups.stop()
             await rolling_up
             await ledger.aclose()
+            await client.aclose()
+
+
+def _unknown(billing: Billing) -> Price | None:
+    """What models without a price cost."""
+    if billing.default_price is not None:
+        return flat_price("default", *billing.default_price)
+    return UNPRICED if billing.unknown_price == "free" else None
 
 
 def _url(config: Config) -> str:

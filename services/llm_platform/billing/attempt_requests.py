@@ -79,7 +79,8 @@ class AttemptRequests:
         if item.absent:
             return Resolving(item.attempt_id, 0, UsageCounts(), "", ABSENT)
         usage = UsageCounts(*(getattr(item.usage, name) for name in UsageCounts._fields))
-        priced = self._pricing.cost(attempt.provider, attempt.model, item.usage) if any(usage) else None
+        at = microseconds("reserved_at", attempt.reserved_at) / 1_000_000
+        priced = self._pricing.cost(attempt.provider, attempt.model, item.usage, at) if any(usage) else None
         if priced is None and item.HasField("cost"):
             priced = item.cost, "export"
         if priced is None:

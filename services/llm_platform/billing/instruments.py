@@ -27,6 +27,8 @@ def committed(done: Committed, seconds: float) -> None:
         metrics.ledger_entries.labels(kind, certainty).inc(count)
     for (provider, model), amount in spent.items():
         metrics.cost.labels(provider, metrics.model_label(model)).inc(amount * _NANO)
+    for account, _ in done.crossed:
+        metrics.budget_thresholds.labels(account.budget.scope, account.budget.period).inc()
     metrics.ledger_reserved.inc(reserved * _NANO)
     metrics.ledger_overrun.inc(done.overrun * _NANO)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from math import inf
+
 from llm_platform.billing.posting import MAX_AMOUNT, Reserving, Settling, nano_dollars
 from llm_platform.billing.price import Price
 from llm_platform.billing.prices import UNPRICED, PriceBook
@@ -19,16 +22,17 @@ log = get_logger("billing.orders")
 class Pricing:
     """Puts amounts on reservations and outcomes. ``hold_seconds``: how long a reservation stands by itself."""
 
-    def __init__(self, prices: PriceBook, *, unknown_is_free: bool, hold_seconds: float) -> None:
-        self._prices = prices
-        self._unknown_is_free = unknown_is_free
+    def __init__(self, prices: PriceBook, *, unknown: Price | None, hold_seconds: float) -> None:
+        """``unknown``: the price of models without one; None: they are refused."""
+        self.book = prices
+        self._unknown = unknown
         self._hold_microseconds = int(hold_seconds * 1_000_000)
 
     def reserving(self, item: ledger_pb2.Reserve, now: int) -> Reserving | PlatformError:
         """``now`` in microseconds."""
         if not item.reservation_id:
             return PlatformError(Code.INVALID_REQUEST, "A reservation needs an id.", param="reservation_id")
-        price = self._find(item.provider, item.model)
+        price = self.book.find(item.provider, item.model, now / 1_000_000) or self._unknown
         if price is None:
             return PlatformError(
                 Code.PRICE_UNKNOWN,
@@ -62,8 +66,8 @@ class Pricing:
         bounded = bool(item.max_output_tokens) or not output_tokens
         return Reserving(hold, bounded, price.revision)
 
-    def settling(self, outcome: ledger_pb2.Outcome, place: int) -> Settling:
-        """Raises INVALID_REQUEST; ``place`` is the outcome's in its batch."""
+    def settling(self, outcome: ledger_pb2.Outcome, place: int, now: int) -> Settling:
+        """By the price when the call was sent. Raises INVALID_REQUEST; ``place`` is the outcome's in its batch."""
         if not outcome.attempt_id:
             raise PlatformError(
                 Code.INVALID_REQUEST, "An outcome needs the id of its attempt.", param=f"items[{place}].attempt_id"
@@ -71,7 +75,7 @@ class Pricing:
         usage = outcome.usage
         # A kind of a newer release than ours: something was counted, by whatever rule.
         certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
-        price = self._find(outcome.provider, outcome.model)
+        price = self.book.find(outcome.provider, outcome.model, _sent_at(outcome, now)) or self._unknown
         amount = self._amount(outcome, price) if certainty != "uncertain" else None
         return Settling(
             outcome.attempt_id,
@@ -92,9 +96,9 @@ class Pricing:
             outcome.organization_id,
         )
 
-    def cost(self, provider: str, model: str, usage: common_pb2.Usage) -> tuple[int, str] | None:
-        """Nano-dollars and the revision of the price; None: there is no price."""
-        price = self._find(provider, model)
+    def cost(self, provider: str, model: str, usage: common_pb2.Usage, at: float) -> tuple[int, str] | None:
+        """Nano-dollars and the revision of the price at ``at`` (seconds); None: there is no price."""
+        price = self.book.find(provider, model, at) or self._unknown
         return (nano_dollars(price.cost(usage)), price.revision) if price is not None else None
 
     def _amount(self, outcome: ledger_pb2.Outcome, price: Price | None) -> int | None:
@@ -109,9 +113,14 @@ class Pricing:
             return None
         return amount
 
-    def _find(self, provider: str, model: str) -> Price | None:
-        price = self._prices.find(provider, model)
-        return UNPRICED if price is None and self._unknown_is_free else price
+
+def _sent_at(outcome: ledger_pb2.Outcome, now: int) -> float:
+    """In seconds; ``now`` if it is not said, or lies ahead."""
+    try:
+        sent = datetime.fromisoformat(outcome.sent_at).timestamp() if outcome.sent_at else inf
+    except (ValueError, OverflowError):
+        sent = inf
+    return min(sent, now / 1_000_000) if sent > 0 else now / 1_000_000
 
 
 def _counts(usage: common_pb2.Usage) -> UsageCounts:

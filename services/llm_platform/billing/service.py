@@ -19,8 +19,10 @@ from llm_platform.billing import instruments
 from llm_platform.billing.adoption import Adoption
 from llm_platform.billing.attempt_requests import AttemptRequests
 from llm_platform.billing.budget_requests import BudgetRequests
+from llm_platform.billing.notification_requests import NotificationRequests
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Result
+from llm_platform.billing.price_requests import PriceRequests
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.store import Committed, Store
 from llm_platform.core.batch import Batcher
@@ -51,6 +53,7 @@ class DatabaseLedger:
         reports: Reports,
         pricing: Pricing,
         budgets: BudgetRequests,
+        notifications: NotificationRequests,
         adoption: Adoption,
         attempts: AttemptRequests,
         *,
@@ -58,6 +61,8 @@ class DatabaseLedger:
     ) -> None:
         self._store = store
         self._budgets = budgets
+        self._notifications = notifications
+        self._prices = PriceRequests(pricing.book, clock)
         self._adoption = adoption
         self._attempts = attempts
         self._reports = reports
@@ -93,7 +98,8 @@ class DatabaseLedger:
 
     async def record(self, request: ledger_pb2.OutcomeBatch) -> ledger_pb2.RecordReply:
         """Charges calls. Raises INVALID_REQUEST, for the whole batch, on an outcome without attempt id."""
-        operations = [self._pricing.settling(item, place) for place, item in enumerate(request.items)]
+        now = self._now()
+        operations = [self._pricing.settling(item, place, now) for place, item in enumerate(request.items)]
         results = await self._submit(operations) if operations else []
         recorded = sum(1 for result in results if result is True)
         return ledger_pb2.RecordReply(recorded=recorded, known=len(results) - recorded)
@@ -141,6 +147,17 @@ class DatabaseLedger:
     async def resolve(self, request: ledger_pb2.ResolveBatch) -> ledger_pb2.ResolveReplies:
         """Corrects calls by the provider's own books. Raises INVALID_REQUEST."""
         return await _available(self._attempts.resolve(request, self._now()))
+
+    async def notifications(self, request: ledger_pb2.NotificationsQuery) -> ledger_pb2.NotificationPage:
+        return await _available(self._notifications.find(request))
+
+    async def retry_notification(self, request: ledger_pb2.NotificationRef) -> ledger_pb2.Notification:
+        """Has a notification that was given up sent again. Raises NOT_FOUND."""
+        return await _available(self._notifications.retry(request, self._now()))
+
+    async def prices(self, request: ledger_pb2.PricesQuery) -> ledger_pb2.PricePage:
+        """Own prices, or the one of calls to a model. Raises INVALID_REQUEST, NOT_FOUND."""
+        return self._prices.find(request)
 
     async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.verify())

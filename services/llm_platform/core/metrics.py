@@ -125,6 +125,9 @@ ledger_reserved = Counter("llm_ledger_reserved_dollars_total", "Reserved, in US 
 ledger_overrun = Counter("llm_ledger_overrun_dollars_total", "Settled above the reservation, in US dollars.")
 ledger_retries = Counter("llm_ledger_retries_total", "Transactions repeated after a conflict.", ["reason"])
 
+budget_thresholds = Counter("llm_budget_thresholds_total", "Thresholds of budgets reached.", ["scope", "period"])
+notifications = Counter("llm_notifications_total", "Notifications of budgets, by what became of them.", ["result"])
+
 # --- auth-service, rate-limiter, secrets-service --------------------------------------------------------
 authentications = Counter("llm_authentications_total", "Key look-ups by result.", ["result"])
 key_cache = Counter("llm_key_cache_total", "Key look-ups at the entry: hit or miss.", ["result"])

@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
+from llm_platform.core.config.prices import Currency, Prices, Rates, ShortPrice, refuse_unknown_currencies
 from llm_platform.core.config.values import (
     AddressRange,
     BaseUrl,
@@ -21,6 +23,8 @@ from llm_platform.core.config.values import (
     Origin,
     RedisUrl,
     SecretPattern,
+    WebhookSecret,
+    WebhookUrl,
 )
 
 
@@ -177,17 +181,25 @@ class Limits(_Section):
     providers: dict[str, Limit] = Field(default_factory=dict, description="Name -> the same keys.")
 
 
-_PicoDollars = Annotated[int, Field(ge=0, le=10_000_000_000)]
-"""The price of a token; billing's own bound (``billing/price.py``), so that a file is refused with its line."""
+class Notifications(_Section):
+    """The webhook that is told when a budget reaches a threshold (docs/money.md)."""
+
+    url: WebhookUrl = Field(description="https://HOST/PATH")
+    secret: WebhookSecret = Field(description="What the notifications are signed with, 16 characters or more.")
 
 
 class Billing(_Section):
-    unknown_price: Literal["refuse", "free"] = Field(
-        "refuse", description="What happens to a model without a price; free is flagged on every entry."
+    unknown_price: Literal["refuse", "free", "default"] = Field(
+        "refuse", description="What happens to a model without a price; free and default are flagged on every entry."
     )
-    prices: dict[str, Annotated[list[_PicoDollars], Field(min_length=2, max_length=2)]] = Field(
+    default_price: ShortPrice | None = Field(None, description="Of such a model: [input, output], as in prices.")
+    prices: dict[str, Prices] = Field(
         default_factory=dict,
-        description="Own prices, PROVIDER/MODEL: [input, output], in pico-dollars a token.",
+        description="Own prices, PROVIDER/MODEL: [input, output], in pico-dollars a token; or a list of {from: DAY, "
+        "input, output, cached_input, cache_write, input_audio, reasoning, output_audio, request, currency}.",
+    )
+    currencies: dict[Currency, Rates] = Field(
+        default_factory=dict, description="Fixed rates of other currencies, EUR: [{from: DAY, usd: 1.08}]."
     )
     uncertain_share: float = Field(
         1.0, ge=0, le=1, description="Share of the reservation charged for a call whose outcome is unknown."
@@ -196,6 +208,14 @@ class Billing(_Section):
         120, ge=1, description="A reservation whose call left no trace is freed this long after the longest stream."
     )
     strict_budgets: bool = Field(False, description="Refuse calls without max_tokens when the key has a budget.")
+    notifications: Notifications | None = None
+
+    @model_validator(mode="after")
+    def _prices_can_be_known(self) -> Billing:
+        if (self.unknown_price == "default") != (self.default_price is not None):
+            raise PydanticCustomError("odd_value", "needs unknown_price: default and a default_price, or neither")
+        refuse_unknown_currencies(self.prices, self.currencies)
+        return self
 
 
 class Telemetry(_Section):

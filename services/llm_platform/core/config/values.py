@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +16,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?\Z")
 
 _SECRET_PATTERN = re.compile(r"(?:\*\*|[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*\*)?)\Z")
+SHORTEST_SECRET = 16
 _DATABASE = re.compile(r"(?:/[0-9]*)?\Z")
 
 
@@ -70,6 +71,26 @@ def _collector(url: str) -> str:
     return _plain_url(url) if url else url
 
 
+def _webhook(url: str) -> str:
+    parts = _split(_plain_url(url))
+    if parts is None or (parts.scheme != "https" and not (parts.scheme == "http" and _is_this_host(parts.hostname))):
+        raise _odd("must begin with https:// (or http:// on this host: localhost, 127.0.0.1 or [::1])")
+    return url
+
+
+def _is_this_host(name: str | None) -> bool:
+    try:
+        return name == "localhost" or ip_address(name or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().strip()) < SHORTEST_SECRET:
+        raise _odd(f"must have at least {SHORTEST_SECRET} characters: anyone could sign with less")
+    return secret
+
+
 def _redis(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if not url.startswith(("redis://", "rediss://")):
@@ -119,6 +140,9 @@ IssuerUrl = Annotated[str, AfterValidator(_issuer)]
 """Of an identity provider, as it names itself."""
 CollectorUrl = Annotated[str, AfterValidator(_collector)]
 """Where traces go: OTLP over HTTP, or a file. Empty: the default."""
+WebhookUrl = Annotated[str, AfterValidator(_webhook)]
+"""Where notifications are sent."""
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 """Of a Redis: secret, since it may hold a password."""
 SecretPattern = Annotated[str, AfterValidator(_secret_pattern)]
