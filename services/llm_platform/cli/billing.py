@@ -1,49 +1,24 @@
-"""``llm-gateway budgets`` and ``ledger``: what may be spent, and whether the books are right."""
+"""``llm-gateway ledger``: whether the books are right."""
 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from llm_platform.cli.connection import ConfigOption, load_config, with_accounts, with_ledger
-from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_json, print_rows
-from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import accounts_pb2, common_pb2, ledger_pb2
+from llm_platform.cli.connection import ConfigOption, load_config, with_ledger
+from llm_platform.cli.output import Format, FormatOption, fail, print_json, print_rows
+from llm_platform.proto import common_pb2, ledger_pb2
 
 NANO = 1_000_000_000
-ANONYMOUS = "anonymous"
-"""Who calls an open entry without a key (``http/credentials.py``)."""
 
-budgets = typer.Typer(help="Budgets of keys: set, list.", no_args_is_help=True)
 ledger = typer.Typer(help="The ledger: verify, refused.", no_args_is_help=True)
 refused = typer.Typer(
     help="Outcomes that billing refused, in the data folder of this model-proxy: list, replay.", no_args_is_help=True
 )
 ledger.add_typer(refused, name="refused")
-
-
-@budgets.command("set")
-def set_budget(
-    key: Annotated[str, typer.Argument(help="Id or prefix of the key; or anonymous.")],
-    limit: Annotated[str, typer.Argument(help="In US dollars, e.g. 12.50; or none.")],
-    config: ConfigOption = None,
-    output: FormatOption = Format.TABLE,
-) -> None:
-    """Sets what a key may spend, in total."""
-    budget = ledger_pb2.Budget(limit=nano_dollars(limit), key_id=_existing_key_id(config, key))
-    row = _budget_row(with_ledger(config, lambda ledger: ledger.set_budget(budget)))
-    print_rows([row], ("key_id", "limit", "spent", "reserved"), output, empty="")
-
-
-@budgets.command("list")
-def list_budgets(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
-    """Lists budgets with what is spent and reserved."""
-    listed = with_ledger(config, lambda ledger: ledger.list_budgets(common_pb2.Empty()))
-    rows = [_budget_row(budget) for budget in listed.items]
-    print_rows(rows, ("key_id", "limit", "spent", "reserved"), output, empty="No budgets.")
 
 
 @ledger.command()
@@ -112,19 +87,6 @@ def key_id_in(key: str) -> str:
     return key_id_of(key) or key
 
 
-def _existing_key_id(config: Path | None, key: str) -> str:
-    """Billing does not know which keys there are, and a budget of none binds nobody without a word."""
-    if key == ANONYMOUS:
-        return key
-    try:
-        found = with_accounts(config, lambda accounts: accounts.get_key(accounts_pb2.KeyName(key=key_id_in(key))))
-    except PlatformError as error:
-        if error.code is Code.NOT_FOUND:
-            raise fail("there is no such key.", "llm-gateway keys list shows them.") from None
-        raise
-    return found.counted_as
-
-
 def nano_dollars(text: str) -> int:
     """An amount in dollars as nano-dollars; ``none`` as -1."""
     if text.lower() == "none":
@@ -136,15 +98,3 @@ def nano_dollars(text: str) -> int:
     if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**63:
         raise fail(f"{text!r} is not an amount between 0 and 9 billion dollars, exact to a nano-dollar.")
     return int(amount)
-
-
-def _budget_row(budget: ledger_pb2.Budget) -> dict[str, Any]:
-    return {
-        "key_id": budget.key_id,
-        "limit": dollars(budget.limit) if budget.limit >= 0 else None,
-        "spent": dollars(budget.spent),
-        "reserved": dollars(budget.reserved),
-        "limit_nano_dollars": budget.limit if budget.limit >= 0 else None,
-        "spent_nano_dollars": budget.spent,
-        "reserved_nano_dollars": budget.reserved,
-    }

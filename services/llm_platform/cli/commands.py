@@ -10,10 +10,12 @@ import typer
 from llm_platform.cli import (
     audit,
     billing,
+    budgets,
     checks,
     invoices,
     keys,
     organizations,
+    prices,
     reconcile,  # noqa: F401 - adds itself to ledger
     secrets,
     teams,
@@ -40,7 +42,8 @@ app.add_typer(users.commands, name="users")
 app.add_typer(teams.commands, name="teams")
 app.add_typer(organizations.commands, name="organizations")
 app.add_typer(secrets.commands, name="secrets")
-app.add_typer(billing.budgets, name="budgets")
+app.add_typer(budgets.budgets, name="budgets")
+app.add_typer(prices.prices, name="prices")
 app.add_typer(billing.ledger, name="ledger")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(invoices.commands, name="invoices")
