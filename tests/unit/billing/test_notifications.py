@@ -194,7 +194,6 @@ async def test_the_service_delivers_by_itself(tmp_path: Path, monkeypatch: pytes
         assert len(receiver.came) == 1
 
 
-@pytest.mark.case(24)
 @pytest.mark.parametrize(
     "url",
     [
