@@ -45,7 +45,15 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "telemetry": {"enabled": True, "endpoint": f"file://{traces}", "sample_ratio": 1.0},
         "auth": {"key_cache_seconds": 1},
         "billing": {"unknown_price": "free"},
-        "providers": {"echo": {"type": "echo", "models": ["echo"]}, "unreachable": unreachable},
+        "providers": {
+            "echo": {"type": "echo", "models": ["echo"]},
+            "narrow": {"type": "echo", "models": ["rare"]},
+            "unreachable": unreachable,
+        },
+        "limits": {
+            "models": {"rare": {"requests_per_minute": 60, "requests_burst": 10}},
+            "providers": {"narrow": {"requests_per_minute": 2, "tokens_per_minute": 1_000_000}},
+        },
     }
     with Fleet(directory, settings=settings) as fleet:
         fleet.command("bootstrap")

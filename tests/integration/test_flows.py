@@ -128,3 +128,17 @@ def test_a_budget_that_is_spent_refuses_the_next_call(platform: Platform) -> Non
     answered, headers, text = post(platform, "tail-1", hello(max_tokens=10_000), key)
     assert (answered, json.loads(text)["error"]["code"]) == (429, "budget_spend_limit_exceeded")
     assert headers["x-error-fault"] == "policy"
+
+
+@pytest.mark.case(6)
+def test_limits_of_a_model_and_of_its_provider_hold_for_both_entries_together(platform: Platform) -> None:
+    """The model's is taken by the entries, the provider's by head; rate-limiter counts for all."""
+    answers = [post(platform, entry, hello(model="rare")) for entry in ("tail-1", "gateway-1", "tail-1")]
+    assert [status for status, _, _ in answers] == [200, 200, 429]
+    for _, headers, _ in answers:
+        assert headers["x-ratelimit-limit-requests"] == "60"
+    _, headers, text = answers[-1]
+    assert json.loads(text)["error"]["message"].startswith("All calls of this model's provider together are")
+    assert headers["x-error-fault"] == "policy"
+    assert 25 <= int(headers["retry-after"]) <= 31
+    assert post(platform, "tail-1", hello())[0] == 200, "another model is free"

@@ -42,9 +42,12 @@ def acquire_of_several(
         for scope, subject in zip(scopes, subjects, strict=True):
             if scope.request_limit:
                 subject.requests_tat = subject.after_requests(1, scope.request_limit, now)
-            if scope.holds_leases:  # requests alone need no Finish
-                tokens_ns = cost_ns(scope.tokens, scope.token_limit) if scope.token_limit else 0
-                subject.hold(lease_id, now + ttl_seconds * NS_PER_S, tokens_ns, scope.token_limit, now)
+            expires_ns = now + ttl_seconds * NS_PER_S
+            if scope.token_limit:
+                tokens_ns, tat = cost_ns(scope.tokens, scope.token_limit), max(subject.tokens_tat, now)
+                subject.hold(lease_id, expires_ns, tokens_ns, scope.token_limit, tat, now)
+            elif scope.concurrency:  # requests alone need no Finish
+                subject.hold(lease_id, expires_ns)
         allow(reply)
     requests_ns = [subject.requests_tat - now for subject in subjects]
     tokens_ns_left = [subject.tokens_tat - now for subject in subjects]

@@ -39,6 +39,13 @@ class Refunds:
             self._firsts.clear()
             self._levels.clear()
 
+    def begin(self) -> int:
+        """A call took while no other was under way; gives its turn."""
+        if self._levels:
+            self.forget()
+        self._turn = self._last = turn = self._turn + 1
+        return turn
+
     def take(self, level: int) -> int:
         """A call found the bucket at that level and took from it; gives its turn."""
         if self._last or self._levels:

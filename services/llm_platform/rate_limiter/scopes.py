@@ -55,7 +55,7 @@ def scopes_of(item: limiter_pb2.Acquire) -> list[Scope]:
 
 def subjects_of(item: limiter_pb2.Finish) -> list[str]:
     """The subjects that a lease or a block may be held of, each once."""
-    return list(dict.fromkeys((item.subject, *item.scopes))) if item.scopes else [item.subject]
+    return list(dict.fromkeys((item.subject, *item.scopes)))
 
 
 def kind_of(subject: str) -> str:

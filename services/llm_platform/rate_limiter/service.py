@@ -47,7 +47,7 @@ class MemoryLimiter:
         """Ends leases and blocks, and corrects what they took. One not held (expired, ended) is left as it is."""
         now = self._clock_ns()
         for item in request.items:
-            for name in subjects_of(item):
+            for name in subjects_of(item) if item.scopes else (item.subject,):
                 if (subject := self._subjects.find(name)) is not None:
                     _finish(item, subject, now)
         return common_pb2.Empty()
@@ -92,7 +92,7 @@ class MemoryLimiter:
         if granted or lease_id in subject.leases:  # the same call once more: its first answer was lost on the way
             allow(reply, granted)
         else:
-            requests_tat = tokens_ns = wait_ns = 0
+            requests_tat = tokens_tat = tokens_ns = wait_ns = 0
             denied_by = ""
             if request_limit:
                 requests_tat = subject.after_requests(1, request_limit, now)
@@ -100,9 +100,10 @@ class MemoryLimiter:
                     denied_by, wait_ns = "requests", requests_tat - now - request_tolerance
             if token_limit:
                 tokens_ns = cost_ns(item.tokens, token_limit)
-                full_ns = max(subject.tokens_tat - now, 0) + tokens_ns
-                if full_ns - token_tolerance > wait_ns:
-                    denied_by, wait_ns = "tokens", full_ns - token_tolerance
+                tokens_tat = max(subject.tokens_tat, now)
+                token_wait_ns = tokens_tat - now + tokens_ns - token_tolerance
+                if token_wait_ns > wait_ns:
+                    denied_by, wait_ns = "tokens", token_wait_ns
             if concurrency and len(subject.leases) >= concurrency and wait_ns < CONCURRENCY_RETRY_NS:
                 denied_by, wait_ns = "concurrency", CONCURRENCY_RETRY_NS
 
@@ -115,7 +116,7 @@ class MemoryLimiter:
                     subject.requests_tat = requests_tat
                 if token_limit or concurrency:  # requests alone need no Finish
                     ttl_seconds = item.ttl_seconds or self._default_ttl_seconds
-                    subject.hold(lease_id, now + ttl_seconds * NS_PER_S, tokens_ns, token_limit, now)
+                    subject.hold(lease_id, now + ttl_seconds * NS_PER_S, tokens_ns, token_limit, tokens_tat, now)
                 allow(reply)
         if request_limit:
             fill(reply.requests, request_limit, request_tolerance, subject.requests_tat - now)

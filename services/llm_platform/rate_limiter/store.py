@@ -52,15 +52,20 @@ class Subject:
         self._refunds = Refunds()
         self._earliest_expiry_ns = _NEVER  # a lower bound: what ends earlier does not raise it
 
-    def hold(self, lease_id: str, expires_ns: int, tokens_ns: int, token_limit: int, now: int) -> None:
-        """A call begins, which takes that much of the token limit."""
-        turn = 0
+    def hold(
+        self, lease_id: str, expires_ns: int, tokens_ns: int = 0, token_limit: int = 0, tat: int = 0, now: int = 0
+    ) -> None:
+        """A call begins; under a token limit it takes ``tokens_ns`` of it, which is full again at ``tat``, now at
+        the earliest."""
+        leases, turn = self.leases, 0
         if token_limit:
-            tat = max(self.tokens_tat, now)
-            turn = self._refunds.take(tat - now)
+            turn = self._refunds.take(tat - now) if leases else self._refunds.begin()
             self.tokens_tat = tat + tokens_ns
-        self.leases[lease_id] = Lease(expires_ns, tokens_ns, token_limit, turn)
-        self._earliest_expiry_ns = min(self._earliest_expiry_ns, expires_ns)
+        elif not leases:
+            self._refunds.forget()
+        leases[lease_id] = Lease(expires_ns, tokens_ns, token_limit, turn)
+        if expires_ns < self._earliest_expiry_ns:  # noqa: PLR1730 - a call of min costs more
+            self._earliest_expiry_ns = expires_ns
 
     def end(self, lease_id: str, tokens: int | None, now: int) -> None:
         """A call ended, which really used that many tokens; None: nobody knows, the estimate stands."""
@@ -74,16 +79,12 @@ class Subject:
             else:
                 self._refunds.find(max(self.tokens_tat - now, 0))
                 self.tokens_tat = indebted(self.tokens_tat, now, more_ns)
-        if not self.leases:
-            self._refunds.forget()
 
     def forget_expired(self, now: int) -> None:
         """Drops the leases of lost holders, and the blocks that nothing is given back of any more."""
         if now < self._earliest_expiry_ns:
             return
         self.leases = {key: lease for key, lease in self.leases.items() if lease.expires_ns > now}
-        if not self.leases:
-            self._refunds.forget()
         self._blocks = {key: block for key, block in self._blocks.items() if block.expires_ns > now}
         self._blocks_ns = sum(block.cost_ns(block.requests) for block in self._blocks.values())
         held: tuple[Lease | Block, ...] = (*self.leases.values(), *self._blocks.values())

@@ -27,7 +27,7 @@ class History:
         lease = f"{len(self.taken)}"
         self.open.append((lease, len(self.taken), tokens))
         self.taken.append((self.now, tokens * UNIT))
-        self.subject.hold(lease, self.now + 3_600 * SECOND, tokens * UNIT, LIMIT, self.now)
+        self.subject.hold(lease, self.now + 3_600 * SECOND, tokens * UNIT, LIMIT, self.told, self.now)
 
     def end(self, which: int, used: int) -> None:
         lease, place, estimate = self.open.pop(which % len(self.open))
