@@ -66,7 +66,7 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
         audit = AuditService(AuditStore(engine))
         refusals = Refusals(audit.write)
         passwords = Passwords()
-        service = AccountService(store, revocations, passwords, pepper=pepper, handover=handover)
+        service = AccountService(store, revocations, passwords, pepper=pepper, handover=handover, refused=refusals.note)
         async with revocations.running(), refusals.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())

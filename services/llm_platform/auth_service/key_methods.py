@@ -54,6 +54,7 @@ class KeyMethods(Methods):
                 row["team_id"] = await _team_of(connection, user, request.team)
             row["user_id"] = user["user_id"]
             await connection.execute(insert(api_keys).values(row))
+            await self._audit(connection, "CreateKey", new.key_id, user["organization_id"], row)
             return accounts_pb2.CreatedKey(key=_key(row, user), secret=new.text)
 
     async def list_keys(self, request: accounts_pb2.ListKeysRequest) -> accounts_pb2.Keys:
@@ -87,6 +88,7 @@ class KeyMethods(Methods):
             check_etag(row, request.etag)
             _check_live(row)
             changed = await _write(connection, row, values | {"revocation": number})
+            await self._audit(connection, "UpdateKey", row["key_id"], row["organization_id"], values)
         self._revocations.changed()
         return changed
 
@@ -127,6 +129,7 @@ class KeyMethods(Methods):
             ends = {"expires_at": min(until, old["expires_at"] or until), "replaced_by": new.key_id}
             revoked = {} if overlap else {"revoked_at": now_ms}
             await _write(connection, old, ends | revoked | {"revocation": number})
+            await self._audit(connection, "RotateKey", old["key_id"], old["organization_id"], ends)
         self._revocations.changed()
         return accounts_pb2.CreatedKey(key=_key(row, old), secret=new.text)
 
@@ -138,6 +141,7 @@ class KeyMethods(Methods):
             this = api_keys.c.key_id == row["key_id"]
             await revoke_keys(connection, this, self._now_ms(), number)
             revoked = _key((await connection.execute(select(api_keys).where(this))).mappings().one(), row)
+            await self._audit(connection, "RevokeKey", row["key_id"], row["organization_id"], {"name": row["name"]})
         self._revocations.changed()
         return revoked
 

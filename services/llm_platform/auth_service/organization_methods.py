@@ -36,7 +36,10 @@ class OrganizationMethods(Methods):
         async with self._database.change() as (connection, _):
             await _check_free(connection, name)
             made = await connection.execute(insert(organizations).values(row).returning(organizations))
-            return rows.organization(made.mappings().one())
+            organization = rows.organization(made.mappings().one())
+            organization_id = organization.organization_id
+            await self._audit(connection, "CreateOrganization", organization_id, organization_id, row)
+            return organization
 
     async def list_organizations(self, request: accounts_pb2.ListOrganizationsRequest) -> accounts_pb2.Organizations:
         """Those that the actor sees, by name."""
@@ -70,6 +73,8 @@ class OrganizationMethods(Methods):
             if values.get("name", row["name"]) != row["name"]:
                 await _check_free(connection, values["name"])
             changed = await _write(connection, row, values | {"change": number})
+            organization_id = row["organization_id"]
+            await self._audit(connection, "UpdateOrganization", organization_id, organization_id, values)
         self._revocations.changed()
         return rows.organization(changed)
 
@@ -98,7 +103,10 @@ class OrganizationMethods(Methods):
             )
             name = f"{row['name']} ({organization_id})"  # the name is free again
             values = {"deleted_at": now_ms, "change": number, "name": name, "folded": fold(name)}
-            return rows.organization(await _write(connection, row, values))
+            gone = rows.organization(await _write(connection, row, values))
+            told = {"name": row["name"]}
+            await self._audit(connection, "DeleteOrganization", organization_id, organization_id, told)
+            return gone
 
 
 async def _check_free(connection: AsyncConnection, name: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from llm_platform.auth_service import keys, requests
+from llm_platform.auth_service.audit.entry import NOBODY, Draft
 from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.key_methods import UNBOUNDED, KeyMethods, key_row
 from llm_platform.auth_service.names import check_name, check_user_name
@@ -40,9 +41,12 @@ class AccountService(KeyMethods, UserMethods, TeamMethods, OrganizationMethods):
         pepper: bytes,
         handover: Handover,
         clock: Callable[[], float] = time.time,
+        refused: Callable[[Draft], None] | None = None,
     ) -> None:
+        """``refused`` is told of each refused key, for the audit log."""
         super().__init__(store, revocations, passwords, pepper=pepper, clock=clock)
         self._handover = handover
+        self._refused = refused
 
     async def authenticate(self, request: accounts_pb2.AuthenticateBatch) -> accounts_pb2.AuthenticateReplies:
         """Who each key belongs to, in order, or why it is refused; one query for all of them."""
@@ -70,6 +74,11 @@ class AccountService(KeyMethods, UserMethods, TeamMethods, OrganizationMethods):
         else:
             reply.principal.CopyFrom(row.principal)
         _AUTHENTICATIONS[reply.refusal or "ok"].inc()
+        if reply.refusal and self._refused is not None:
+            target = keys.shown(row.principal.key_id) if row else ""  # what nobody made is one kind, not many
+            self._refused(
+                Draft("Accounts/Authenticate", target=target, result="refused", reason=reply.refusal, who=NOBODY)
+            )
 
     def watch_revocations(self, request: common_pb2.Empty) -> AsyncIterator[accounts_pb2.Revocation]:  # noqa: ARG002
         """Revocations from now on, and heartbeats; ends when the service stops."""

@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from llm_platform.auth_service import rows
+from llm_platform.auth_service.audit.entry import Draft
+from llm_platform.auth_service.audit.store import append
 from llm_platform.auth_service.changes import changes_after, last_change
 from llm_platform.auth_service.database import AccountDatabase
 from llm_platform.auth_service.lookup import is_storable
@@ -98,6 +100,9 @@ class AccountStore:
             except IntegrityError:
                 return False
             await connection.execute(insert(api_keys).values(key))
+            target, details = user["user_id"], {"name": user["name"], "key_id": key["key_id"]}
+            draft = Draft("Accounts/Bootstrap", target=target, organization_id=PLATFORM_ORGANIZATION, details=details)
+            await append(connection, user["created_at"], draft)
             await before_commit(*await _first(connection, user["user_id"], key["key_id"]))
             return True
 

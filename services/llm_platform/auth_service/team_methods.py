@@ -40,7 +40,9 @@ class TeamMethods(Methods):
                 **limits,
             }
             made = await connection.execute(insert(teams).values(row).returning(teams))
-            return rows.team(made.mappings().one(), members=0)
+            team = rows.team(made.mappings().one(), members=0)
+            await self._audit(connection, "CreateTeam", team.team_id, organization_id, row)
+            return team
 
     async def list_teams(self, request: accounts_pb2.ListTeamsRequest) -> accounts_pb2.Teams:
         """Those that the actor sees, by name. Raises NOT_FOUND, INVALID_REQUEST."""
@@ -82,6 +84,7 @@ class TeamMethods(Methods):
             if values.get("name", row["name"]) != row["name"]:
                 await _check_free(connection, row["organization_id"], values["name"])
             changed = await _team(connection, await _write(connection, row, values | {"change": number}))
+            await self._audit(connection, "UpdateTeam", row["team_id"], row["organization_id"], values)
         self._revocations.changed()
         return changed
 
@@ -95,6 +98,7 @@ class TeamMethods(Methods):
             name = f"{row['name']} ({row['team_id']})"  # the name is free again
             values = {"deleted_at": now_ms, "change": number, "name": name, "folded": fold(name)}
             gone = rows.team(await _write(connection, row, values), members=0)
+            await self._audit(connection, "DeleteTeam", row["team_id"], row["organization_id"], {"name": row["name"]})
         self._revocations.changed()
         return gone
 
@@ -108,6 +112,8 @@ class TeamMethods(Methods):
             if (await connection.execute(_membership(row, user))).first() is None:
                 member = {"team_id": row["team_id"], "user_id": user["user_id"], "created_at": self._now_ms()}
                 await connection.execute(insert(team_members).values(member))
+                told = {"user_id": user["user_id"]}
+                await self._audit(connection, "AddTeamMember", row["team_id"], row["organization_id"], told)
             return await _team(connection, row)
 
     async def remove_team_member(self, request: accounts_pb2.TeamMember) -> accounts_pb2.Team:
@@ -123,6 +129,8 @@ class TeamMethods(Methods):
                 )
             )
             left = await _team(connection, row)
+            told = {"user_id": user["user_id"]}
+            await self._audit(connection, "RemoveTeamMember", row["team_id"], row["organization_id"], told)
         self._revocations.changed()
         return left
 

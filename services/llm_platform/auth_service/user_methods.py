@@ -45,6 +45,7 @@ class UserMethods(Methods):
             permissions.check_role_given(actor.get(), organization["organization_id"], role)
             await _check_free(connection, name)
             await connection.execute(insert(users).values(row | {"organization_id": organization["organization_id"]}))
+            await self._audit(connection, "CreateUser", row["user_id"], organization["organization_id"], row)
             return await _user(connection, row["user_id"])
 
     async def list_users(self, request: accounts_pb2.ListUsersRequest) -> accounts_pb2.Users:
@@ -102,6 +103,7 @@ class UserMethods(Methods):
             if request.disabled and row["disabled_at"] is not None:
                 del values["disabled_at"]  # since then
             changed = await _write(connection, row, values | {"change": number})
+            await self._audit(connection, "UpdateUser", row["user_id"], row["organization_id"], values)
         self._revocations.changed()
         return changed
 
@@ -120,6 +122,7 @@ class UserMethods(Methods):
             await connection.execute(delete(team_members).where(team_members.c.user_id == user_id))
             forgotten = {"name": user_id, "folded": user_id, "password_hash": ""}
             gone = await _write(connection, row, forgotten | {"deleted_at": now_ms, "change": number})
+            await self._audit(connection, "DeleteUser", user_id, row["organization_id"], {"name": row["name"]})
         self._revocations.changed()
         return gone
 
