@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from llm_platform.billing.audit import CHECKS
 from llm_platform.billing.audit_derived import DERIVED_CHECKS
-from llm_platform.billing.periods import DAY, Period, rfc3339
+from llm_platform.billing.periods import DAY, Period, microseconds, rfc3339
+from llm_platform.billing.rollups import SETTLED_MICROSECONDS
 from llm_platform.billing.schema import USAGE_COLUMNS, balances, entries, reservations
 from llm_platform.billing.schema_derived import usage_progress, usage_rollups
 from llm_platform.billing.scope import narrowed, visible
@@ -20,10 +23,13 @@ from llm_platform.billing.usage import GRAINS, Question, sums
 from llm_platform.billing.usage_page import Page, usage_filters
 from llm_platform.core.actor import actor
 from llm_platform.core.database import reading
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, ledger_pb2
 
 PAGE = 1_000
 MAX_PAGE = 10_000
+READ_BACK = 2_000
+"""Entries of a page of ``read_back``: about 1.5 MB."""
 
 
 class Reports:
@@ -68,6 +74,25 @@ class Reports:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(statement)).mappings().all()
         return ledger_pb2.EntryPage(items=[_entry(row) for row in rows])
+
+    async def read_back(self, query: ledger_pb2.ReadBackQuery) -> ledger_pb2.ReadBackPage:
+        """Raises INVALID_REQUEST."""
+        before = microseconds("before", query.before)
+        now = int(self._clock() * 1_000_000)
+        if before > now - SETTLED_MICROSECONDS:
+            # A lower sequence number might still be on its way (rollups.py).
+            raise PlatformError(Code.INVALID_REQUEST, "before: give a time that is over a minute ago.", param="before")
+        statement = (
+            select(entries).where(entries.c.sequence > query.after).order_by(entries.c.sequence).limit(READ_BACK)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        closed = list(takewhile(lambda row: row["created_at"] < before, rows))
+        return ledger_pb2.ReadBackPage(
+            entries=[msgspec.json.encode(dict(row)).decode() for row in closed],
+            last=closed[-1]["sequence"] if closed else query.after,
+            end=len(closed) < READ_BACK,
+        )
 
     async def budgets(self) -> ledger_pb2.Budgets:
         async with self._engine.connect() as connection:

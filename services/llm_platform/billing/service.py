@@ -159,6 +159,10 @@ class DatabaseLedger:
         """Own prices, or the one of calls to a model. Raises INVALID_REQUEST, NOT_FOUND."""
         return self._prices.find(request)
 
+    async def read_back(self, request: ledger_pb2.ReadBackQuery) -> ledger_pb2.ReadBackPage:
+        """Whole entries, for archives. Raises INVALID_REQUEST."""
+        return await _available(self._reports.read_back(request))
+
     async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.verify())
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from llm_platform.cli import (
+    archive,  # noqa: F401 - adds itself to ledger
     audit,
     billing,
     budgets,

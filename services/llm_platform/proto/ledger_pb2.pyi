@@ -514,3 +514,21 @@ class ResolveReplies(_message.Message):
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[ResolveReply]
     def __init__(self, items: _Optional[_Iterable[_Union[ResolveReply, _Mapping]]] = ...) -> None: ...
+
+class ReadBackQuery(_message.Message):
+    __slots__ = ("after", "before")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    before: str
+    def __init__(self, after: _Optional[int] = ..., before: _Optional[str] = ...) -> None: ...
+
+class ReadBackPage(_message.Message):
+    __slots__ = ("entries", "last", "end")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedScalarFieldContainer[str]
+    last: int
+    end: bool
+    def __init__(self, entries: _Optional[_Iterable[str]] = ..., last: _Optional[int] = ..., end: _Optional[bool] = ...) -> None: ...
