@@ -44,12 +44,19 @@ class Trail:
         """A call that is covered has ended. What services do by themselves is not noted."""
         if self._note is None or actor.get().kind == "service":
             return
-        field = self._fields[method]
-        draft = Draft(method.removeprefix(f"/{PACKAGE}."), target=str(getattr(request, field)) if field else "")
+        draft = Draft(method.removeprefix(f"/{PACKAGE}."), target=_target(request, self._fields[method]))
         if failure is not None:
             code = failure.code if isinstance(failure, PlatformError) else Code.INTERNAL
             draft = draft._replace(result="refused" if code in _REFUSALS else "failed", reason=code.value)
         self._note(draft)
+
+
+def _target(request: Any, field: str) -> str:
+    if not field:
+        return ""
+    for name in field.split("."):
+        request = getattr(request, name)
+    return str(request)
 
 
 @asynccontextmanager

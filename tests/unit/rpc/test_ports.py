@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_platform.core import catalog
-from llm_platform.rpc.handlers import python_name, rpcs
+from llm_platform.rpc.handlers import Rpc, python_name, rpcs
 from llm_platform.rpc.peer import peer_name
 from llm_platform.rpc.port import Port
 from llm_platform.rpc.ports import PORTS, offered_methods
@@ -58,8 +58,26 @@ def test_offered_methods_name_the_relay_at_both_its_ends() -> None:
 def test_what_the_audit_log_says_a_call_is_about_is_a_field_of_its_request() -> None:
     requests = {rpc.path.removeprefix("/llm.v1."): rpc.request for port in PORTS for rpc in rpcs(port)}
     for service in catalog.load().services.values():
-        for method, field in service.audit.items():
-            assert not field or field in requests[method].DESCRIPTOR.fields_by_name, method
+        for method, path in service.audit.items():
+            message: Any = requests[method].DESCRIPTOR
+            for field in filter(None, path.split(".")):
+                assert field in message.fields_by_name, method
+                message = message.fields_by_name[field].message_type
+            assert message is None or not path, f"{method}: {path} is not a text or a number"
+
+
+def test_whatever_people_change_in_other_services_is_audited() -> None:
+    repeatable = {
+        rpc.path.removeprefix("/llm.v1.") for port in PORTS for rpc in rpcs(port) if _changes_nothing(port, rpc)
+    }
+    for name, service in catalog.load().services.items():
+        if name != "auth-service":  # writes its own, in the transaction of the change
+            assert not service.roles.keys() - reading - service.audit.keys(), name
+
+
+def _changes_nothing(port: Port[Any], rpc: Rpc) -> bool:
+    method = port.service.methods_by_name[rpc.path.rpartition("/")[2]]
+    return bool(rpc.streams or method.GetOptions().idempotency_level == 1)
 
 
 def test_what_changes_money_or_secrets_twice_is_never_repeated() -> None:
