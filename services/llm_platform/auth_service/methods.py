@@ -14,6 +14,7 @@ from llm_platform.auth_service.audit.store import append
 from llm_platform.auth_service.database import AccountDatabase
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
+from llm_platform.auth_service.rows import LIMITS
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.proto import common_pb2
 
@@ -54,11 +55,7 @@ class Methods:
 
 def limit_columns(limits: common_pb2.Limits) -> dict[str, Any]:
     """The limits as columns of their table."""
-    return {
-        "requests_per_minute": limits.requests_per_minute,
-        "tokens_per_minute": limits.tokens_per_minute,
-        "concurrency": limits.concurrency,
-    }
+    return {name: getattr(limits, name) for name in LIMITS}
 
 
 def json_column(texts: list[str]) -> str:

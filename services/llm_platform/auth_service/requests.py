@@ -40,8 +40,9 @@ def check_kind(kind: str) -> str:
 
 
 def check_limits(limits: common_pb2.Limits) -> common_pb2.Limits:
-    if limits.tokens_per_minute > MAX_PER_MINUTE:
-        raise _invalid(f"At most {MAX_PER_MINUTE} tokens a minute; 0 means no limit.", "limits.tokens_per_minute")
+    for name in ("tokens_per_minute", "tokens_burst"):
+        if getattr(limits, name) > MAX_PER_MINUTE:
+            raise _invalid(f"At most {MAX_PER_MINUTE} tokens; 0 means no limit.", f"limits.{name}")
     return limits
 
 

@@ -16,7 +16,7 @@ from llm_platform.proto import accounts_pb2, common_pb2
 
 Row = Mapping[Any, Any]
 
-LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrency")
+LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrency", "requests_burst", "tokens_burst")
 
 
 class KeyRow(NamedTuple):

@@ -24,7 +24,7 @@ metadata = MetaData()
 
 
 def _limits() -> list[Column[int]]:
-    names = ("requests_per_minute", "tokens_per_minute", "concurrency")
+    names = ("requests_per_minute", "tokens_per_minute", "concurrency", "requests_burst", "tokens_burst")
     return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
 
 
@@ -105,6 +105,8 @@ api_keys = Table(
     Column("replaced_by", String(32)),
     Column("folded", String(400)),
     Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("requests_burst", BigInteger, nullable=False, server_default="0"),
+    Column("tokens_burst", BigInteger, nullable=False, server_default="0"),
     Index("ix_api_keys_created_at", "created_at", "key_id"),
 )
 

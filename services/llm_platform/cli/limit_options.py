@@ -19,7 +19,13 @@ Concurrency = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests
 Etag = Annotated[str, typer.Option(help="Only if it is still what was shown with this etag. Default: as it is now.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-_SHOWN = (("requests_per_minute", "requests/min"), ("tokens_per_minute", "tokens/min"), ("concurrency", "at once"))
+_SHOWN = (
+    ("requests_per_minute", "requests/min"),
+    ("tokens_per_minute", "tokens/min"),
+    ("concurrency", "at once"),
+    ("requests_burst", "requests in a burst"),
+    ("tokens_burst", "tokens in a burst"),
+)
 
 
 async def every_page(call: Callable[[Any], Awaitable[Any]], request: Any) -> list[Any]:

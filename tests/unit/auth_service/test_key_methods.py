@@ -25,7 +25,7 @@ from tests.unit.auth_service.parts import (
 )
 
 Update, Rotate, Texts = accounts_pb2.UpdateKeyRequest, accounts_pb2.RotateKeyRequest, accounts_pb2.TextList
-LIMITS = common_pb2.Limits(requests_per_minute=7)
+LIMITS = common_pb2.Limits(requests_per_minute=7, tokens_burst=10**6)
 
 
 async def test_a_key_carries_where_it_may_be_used(accounts: AccountService, first: accounts_pb2.Bootstrapped) -> None:

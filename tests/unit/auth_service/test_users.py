@@ -13,7 +13,7 @@ from llm_platform.proto import accounts_pb2, common_pb2
 from tests.unit.auth_service.parts import acting, ask, make_key, make_team, make_user, refused
 
 Update = accounts_pb2.UpdateUserRequest
-LIMITS = common_pb2.Limits(requests_per_minute=7, tokens_per_minute=8, concurrency=9)
+LIMITS = common_pb2.Limits(requests_per_minute=7, tokens_per_minute=8, concurrency=9, requests_burst=3, tokens_burst=4)
 
 
 async def names(accounts: AccountService, **fields: object) -> list[str]:
