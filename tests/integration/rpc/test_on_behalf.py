@@ -18,7 +18,7 @@ from llm_platform.core.actor import Actor, actor
 from llm_platform.core.actor_token import Claims
 from llm_platform.core.config import Service
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import audit_pb2, common_pb2, ledger_pb2, secrets_pb2
+from llm_platform.proto import accounts_pb2, audit_pb2, common_pb2, ledger_pb2, secrets_pb2, sessions_pb2
 from llm_platform.rpc.client import Peers
 from llm_platform.rpc.on_behalf import on_behalf_of
 from llm_platform.rpc.trail import Trail
@@ -154,3 +154,35 @@ async def test_what_people_do_and_what_is_refused_stands_in_the_audit_log_of_aut
         ("billing", "", "Ledger/SetBudget", "", "refused"),
         ("auth-service", "", "Audit/List", "", "refused"),
     }
+
+
+async def test_somebody_signs_in_at_a_dashboard_and_acts_with_the_role_of_the_account(site: Site) -> None:
+    config = site.config("auth-service")
+    config = config.model_copy(update={"service": Service(name="auth-service", data_dir=site.directory / "data")})
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(open_auth_service(config))
+        served = ((ACCOUNTS, opened.accounts), (AUDIT, opened.audit), (SESSIONS, opened.sessions))
+        auth = await stack.enter_async_context(
+            site.serving("auth-service", *served, keys=opened.sessions.keys, trail=Trail(opened.refusals))
+        )
+        dashboard = await stack.enter_async_context(Peers(site.config("admin-dashboard", auth_service=[auth.port])))
+        operator = await stack.enter_async_context(Peers(site.config("operator", auth_service=[auth.port])))
+        made = await operator.remote(ACCOUNTS).bootstrap(accounts_pb2.BootstrapRequest())
+        sessions, accounts = dashboard.remote(SESSIONS), dashboard.remote(ACCOUNTS)
+
+        async def sign_in(name: str, password: str) -> str:
+            signed_in = await sessions.login(sessions_pb2.PasswordLogin(name=name, password=password))
+            return (await sessions.token(sessions_pb2.SessionToken(token=signed_in.token))).token
+
+        with on_behalf_of(await sign_in("admin", made.password)):
+            create = accounts_pb2.CreateUserRequest(name="zoe", role="developer", password="correct horse battery")
+            await accounts.create_user(create)
+        zoe = await sign_in("zoe", "correct horse battery")
+        with on_behalf_of(zoe):
+            assert [key.name for key in (await accounts.list_keys(accounts_pb2.ListKeysRequest())).items] == []
+            with pytest.raises(PlatformError) as refused:
+                await accounts.create_user(accounts_pb2.CreateUserRequest(name="eve", role="owner"))
+        assert refused.value.code is Code.PERMISSION_DENIED
+        with pytest.raises(PlatformError) as refused:
+            await sign_in("zoe", "wrong")
+        assert refused.value.code is Code.UNAUTHENTICATED

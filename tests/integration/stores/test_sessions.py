@@ -20,8 +20,9 @@ from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.schema import users
 from llm_platform.auth_service.sessions import service as services
 from llm_platform.auth_service.sessions.lockout import FIRST_LOCK_SECONDS, LONGEST_LOCK_SECONDS
+from llm_platform.auth_service.sessions.rules import actor_of
 from llm_platform.auth_service.sessions.schema import login_failures, sessions
-from llm_platform.auth_service.sessions.service import SessionService, actor_of
+from llm_platform.auth_service.sessions.service import SessionService
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
 from llm_platform.auth_service.sessions.store import SessionStore
 from llm_platform.core.actor import Actor, actor

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from llm_platform.auth_service.audit.entry import NOBODY, Draft
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.requests import rfc3339
 from llm_platform.auth_service.sessions import tokens
 from llm_platform.auth_service.sessions.lockout import Subject, subjects
+from llm_platform.auth_service.sessions.rules import actor_of, is_over, network, plain, shown, unfit
 from llm_platform.auth_service.sessions.schema import sessions
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
 from llm_platform.auth_service.sessions.store import Account, Found, SessionStore
 from llm_platform.auth_service.sessions.strength import check_strength
 from llm_platform.core import metrics
-from llm_platform.core.actor import ADMIN, OWNER, PLATFORM_ORGANIZATION, Actor, actor
+from llm_platform.core.actor import ADMIN, OWNER, actor
 from llm_platform.core.actor_token import LIFETIME_SECONDS, Claims
 from llm_platform.core.config.model import SignIn
 from llm_platform.core.errors import Code, PlatformError
@@ -129,7 +129,7 @@ class SessionService:
             "user_id": account.user.user_id,
             "method": method,
             "source": origin.address[:64],
-            "client": _plain(origin.client),
+            "client": plain(origin.client),
             "created_at": now_ms,
             "used_at": now_ms,
             "expires_at": now_ms + self._settings.session_seconds * 1000,
@@ -139,7 +139,7 @@ class SessionService:
         outdated = bool(password) and self._passwords.is_outdated(account.password_hash)
         await self._store.begin(row, counted, audit, await self._passwords.hash(password) if outdated else "")
         metrics.logins.labels(method, "ok").inc()
-        return sessions_pb2.SignedIn(token=token, session=_shown(row), must_change_password=account.must_change)
+        return sessions_pb2.SignedIn(token=token, session=shown(row), must_change_password=account.must_change)
 
     async def logout(self, request: sessions_pb2.SessionToken) -> common_pb2.Empty:
         """Ends the session; one that has ended or never was is no failure."""
@@ -175,7 +175,7 @@ class SessionService:
         if account is None or not account.active:
             metrics.tokens_issued.labels("key", "refused").inc()
             raise PlatformError(Code.UNAUTHENTICATED, "This API key does not hold.")
-        if reason := _unfit(account.user, reply.principal, request.origin.address):
+        if reason := unfit(account.user, reply.principal, request.origin.address):
             self._no_token("key", account.user, reason)
             raise PlatformError(Code.PERMISSION_DENIED, f"This API key gives no token: {reason}.", param="key")
         return await self._issue(account.user, "", "key")
@@ -207,7 +207,7 @@ class SessionService:
         user_id = request.user or actor.get().id
         await self._administered(user_id)
         rows = await self._store.live(user_id, self._now_ms(), self._idle_since())
-        return sessions_pb2.SessionList(items=[_shown(row) for row in rows])
+        return sessions_pb2.SessionList(items=[shown(row) for row in rows])
 
     async def end(self, request: sessions_pb2.EndSessionsRequest) -> sessions_pb2.EndedSessions:
         """Ends one session, or all of a user. Tokens given for them hold for five minutes at most. Raises NOT_FOUND."""
@@ -284,7 +284,7 @@ class SessionService:
         if locked := await self._store.attempt(counted, now_ms):
             self._locked(locked[0][0], max(failures.locked_until for _, failures in locked) - now_ms, origin)
         account = await self._store.account(name=name)
-        usable = account is not None and account.active and not _is_over(account, now_ms)
+        usable = account is not None and account.active and not is_over(account, now_ms)
         # The same work and the same answer whether or not there is such a user.
         right = await self._passwords.verify(account.password_hash if account and usable else None, password)
         if not right or account is None:
@@ -342,7 +342,7 @@ class SessionService:
         address = origin.address
         if address:
             try:
-                address = _network(address)
+                address = network(address)
             except ValueError:
                 raise PlatformError(Code.INVALID_REQUEST, "address is an IP address.", param="origin.address") from None
         return subjects(self._pepper, name, address, self._settings.lock_after, self._settings.lock_source_after)
@@ -352,58 +352,3 @@ class SessionService:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
-
-
-def actor_of(user: accounts_pb2.User) -> Actor:
-    """Who acts when the user does."""
-    kind: Any = user.kind or "user"
-    platform = user.organization_id == PLATFORM_ORGANIZATION
-    return Actor(user.user_id, user.name, kind, user.role, user.organization_id, platform=platform)
-
-
-def _is_over(account: Account, now_ms: int) -> bool:
-    """Whether its password was for one login, and not used in time."""
-    return account.password_expires_at is not None and account.password_expires_at <= now_ms
-
-
-def _unfit(user: accounts_pb2.User, principal: common_pb2.Principal, address: str) -> str:
-    """Why a good API key gives no token; empty when it does."""
-    if user.kind != "service_account":
-        return "it is not of a service account"
-    if principal.allowed_entries or principal.allowed_models:
-        return "it is for some entries or models only"
-    if principal.ip_ranges and not _within(address, principal.ip_ranges):
-        return "it may not be used from this address"
-    return ""
-
-
-def _within(address: str, ranges: Any) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in ipaddress.ip_network(each, strict=False) for each in ranges)
-
-
-def _network(address: str) -> str:
-    """What is counted as one source: an IPv4 address, or the /64 that one customer has of IPv6."""
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text[:200])
-
-
-def _shown(row: dict[str, Any]) -> sessions_pb2.Session:
-    return sessions_pb2.Session(
-        session_id=row["session_id"],
-        user_id=row["user_id"],
-        method=row["method"],
-        origin=sessions_pb2.Origin(address=row["source"], client=row["client"]),
-        created_at=rfc3339(row["created_at"]),
-        used_at=rfc3339(row["used_at"]),
-        expires_at=rfc3339(row["expires_at"]),
-    )
