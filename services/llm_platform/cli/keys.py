@@ -11,7 +11,7 @@ import typer
 from llm_platform.cli import limit_options
 from llm_platform.cli.billing import nano_dollars
 from llm_platform.cli.connection import ConfigOption, with_accounts, with_ledger
-from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, Tpm
+from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst
 from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
 from llm_platform.core.errors import PlatformError
 from llm_platform.proto import accounts_pb2, ledger_pb2
@@ -41,6 +41,8 @@ def create(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     model: Annotated[list[str] | None, typer.Option(help="A model it may use; repeat. Default: all.")] = None,
     entry: Annotated[list[Entry] | None, typer.Option(help="An entry it may use; repeat. Default: both.")] = None,
     ip_range: Annotated[
@@ -59,7 +61,7 @@ def create(
         name=name,
         user=user,
         team=team,
-        limits=limit_options.limits(rpm, tpm, concurrency),
+        limits=limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst),
         allowed_models=model or [],
         allowed_entries=entry or [],
         ip_ranges=ip_range or [],
@@ -103,6 +105,8 @@ def update(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     model: Annotated[list[str] | None, typer.Option(help="A model it may use; repeat; all: every one.")] = None,
     entry: Annotated[list[str] | None, typer.Option(help="tail, gateway; repeat; all: both.")] = None,
     ip_range: Annotated[
@@ -122,7 +126,7 @@ def update(
                 key=now.key_id,
                 etag=etag or now.etag,
                 name=name,
-                limits=limit_options.limits(rpm, tpm, concurrency, now.limits),
+                limits=limit_options.limits(now.limits, rpm, tpm, concurrency, rpm_burst, tpm_burst),
                 allowed_models=_texts(model),
                 allowed_entries=_texts(entry),
                 ip_ranges=_texts(ip_range),

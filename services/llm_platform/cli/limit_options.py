@@ -16,6 +16,8 @@ MOST = 2**32 - 1
 Rpm = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests a minute, 0: no limit of its own.")]
 Tpm = Annotated[int | None, typer.Option(min=0, max=MOST, help="Tokens a minute, 0: no limit of its own.")]
 Concurrency = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests at once, 0: no limit of its own.")]
+RpmBurst = Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests that may come at once, 0: a minute's.")]
+TpmBurst = Annotated[int | None, typer.Option(min=0, max=MOST, help="Tokens that may come at once, 0: a minute's.")]
 Etag = Annotated[str, typer.Option(help="Only if it is still what was shown with this etag. Default: as it is now.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -39,14 +41,12 @@ async def every_page(call: Callable[[Any], Awaitable[Any]], request: Any) -> lis
         request.page_token = page.next_page_token
 
 
-def limits(
-    rpm: int | None, tpm: int | None, concurrency: int | None, now: common_pb2.Limits | None = None
-) -> common_pb2.Limits | None:
-    """The limits ``now``, changed in what is given; None when nothing is."""
+def limits(now: common_pb2.Limits | None, *given_in_order: int | None) -> common_pb2.Limits | None:
+    """The limits ``now``, changed in what is given, in the order of the options; None when nothing is."""
     from llm_platform.proto import common_pb2
 
-    given = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
-    given = {name: value for name, value in given.items() if value is not None}
+    names = [name for name, _ in _SHOWN]
+    given = {name: value for name, value in zip(names, given_in_order, strict=True) if value is not None}
     if not given:
         return None
     changed = common_pb2.Limits()

@@ -8,7 +8,7 @@ import typer
 
 from llm_platform.cli import limit_options
 from llm_platform.cli.connection import ConfigOption, with_accounts
-from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, Tpm, Yes
+from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst, Yes
 from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
 from llm_platform.proto import accounts_pb2
 
@@ -28,11 +28,13 @@ def create(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Makes an organisation; its first owner: llm-gateway users create NAME --role owner --organization IT."""
-    limits = limit_options.limits(rpm, tpm, concurrency)
+    limits = limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst)
     request = accounts_pb2.CreateOrganizationRequest(name=name, limits=limits)
     _print(with_accounts(config, lambda accounts: accounts.create_organization(request)), output, "is made")
 
@@ -67,6 +69,8 @@ def update(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     etag: Etag = "",
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
@@ -80,7 +84,7 @@ def update(
                 organization=now.organization_id,
                 etag=etag or now.etag,
                 name=name,
-                limits=limit_options.limits(rpm, tpm, concurrency, now.limits),
+                limits=limit_options.limits(now.limits, rpm, tpm, concurrency, rpm_burst, tpm_burst),
             )
         )
 

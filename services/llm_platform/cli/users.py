@@ -11,7 +11,7 @@ import typer
 
 from llm_platform.cli import limit_options
 from llm_platform.cli.connection import ConfigOption, with_accounts
-from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, Tpm, Yes
+from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst, Yes
 from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
 from llm_platform.proto import accounts_pb2
 
@@ -45,6 +45,8 @@ def create(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
@@ -55,7 +57,7 @@ def create(
         organization=organization,
         kind="service_account" if service_account else "user",
         password=_read_password(name) if password else "",
-        limits=limit_options.limits(rpm, tpm, concurrency),
+        limits=limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst),
     )
     _print(with_accounts(config, lambda accounts: accounts.create_user(request)), output, "is made")
 
@@ -97,6 +99,8 @@ def update(
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
+    rpm_burst: RpmBurst = None,
+    tpm_burst: TpmBurst = None,
     etag: Etag = "",
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
@@ -105,7 +109,7 @@ def update(
 
     async def change(accounts: Accounts) -> accounts_pb2.User:
         now = await accounts.get_user(accounts_pb2.UserName(user=user))
-        limits = limit_options.limits(rpm, tpm, concurrency, now.limits)
+        limits = limit_options.limits(now.limits, rpm, tpm, concurrency, rpm_burst, tpm_burst)
         return await accounts.update_user(
             accounts_pb2.UpdateUserRequest(user=now.user_id, etag=etag or now.etag, name=name, role=role, limits=limits)
         )

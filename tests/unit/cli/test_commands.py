@@ -49,7 +49,8 @@ def test_users_teams_and_organisations_are_administered(cli: CommandLine) -> Non
     assert cli.json("organizations", "create", "acme", "--rpm", "100")["requests_per_minute"] == 100
     cli.json("users", "create", "ci", "--service-account", "--organization", "acme")
     team = cli.json("teams", "create", "tools", "--organization", "acme", "--tpm", "5")
-    assert cli.json("teams", "update", "tools", "--rpm", "7")["tokens_per_minute"] == 5
+    changed = cli.json("teams", "update", "tools", "--rpm", "7", "--rpm-burst", "3")
+    assert (changed["tokens_per_minute"], changed["requests_burst"]) == (5, 3)
     cli.json("teams", "add", "tools", "ci")
     made = cli.json(
         "keys", "create", "build", "--user", "ci", "--team", "tools", "--budget", "2.50", "--entry", "tail",
