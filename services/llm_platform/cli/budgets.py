@@ -165,7 +165,7 @@ def _find(config: Path | None, query: ledger_pb2.BudgetsQuery) -> list[ledger_pb
     while page := with_ledger(config, lambda ledger: ledger.find_budgets(query)).items:
         found += page
         query.after = page[-1].budget_id
-    return found
+    return sorted(found, key=lambda each: (each.scope, each.scope_id, each.period, each.enforcement))
 
 
 def _known_thresholds(config: Path | None, scope: Scope, name: str, period: Period, soft: bool) -> list[int]:

@@ -125,6 +125,10 @@ class _Faulty:
         self._faults.count(self._transaction)
         return self._transaction.run(statement, values)
 
+    def ask(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        self._faults.count(self._transaction)
+        return self._transaction.ask(questions)
+
     def write(self, statement: str, values: Sequence[Any] = ()) -> None:
         self._faults.count(self._transaction)
         self._transaction.write(statement, values)
@@ -168,7 +172,7 @@ async def test_a_failure_at_any_statement_of_reserve_and_settle_loses_and_repeat
         injected += any(failed)
         faults.fail_at(0)
         assert await room(ledger, scope="user", scope_id=call.user_id) == [(50_000, 0, 350_000)]
-    assert calls > 10
+    assert calls >= 8
     assert [entry.kind for entry in await entries(ledger)] == ["reserve", "settle", "release"] * calls
     assert await room(ledger, scope="organization") == [(50_000 * calls, 0, 10**9 - 50_000 * calls)]
     assert await problems(ledger) == []

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_platform.billing.app import open_ledger
+from llm_platform.billing.budgets import Accounts, Budget
 from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Rules, Settling, nano_dollars
-from llm_platform.billing.records import Balance, Hold, UsageCounts
+from llm_platform.billing.records import Balance, Hold, Scopes, UsageCounts
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.core.config import Config, Service
 from llm_platform.core.errors import Code, PlatformError
@@ -80,6 +81,80 @@ def test_a_transaction_keeps_the_sums_equal_to_its_entries(
     assert all(entry.amount >= 0 for entry in posting.entries)
     assert not posting.closed  # what opens and closes within one transaction is never stored
     assert posting.opened == posting.holds
+
+
+# With budgets of several scopes and windows.
+
+DAY = 86_400_000_000
+scopes = st.builds(Scopes, keys, st.sampled_from(["u", "v"]), st.sampled_from(["", "t"]), st.sampled_from(["o", "p"]))
+times = st.integers(0, 3 * DAY)
+
+
+def _call(name: str, of: Scopes, amount: int, at: int) -> Operation:
+    hold = Hold(name, "req", of.key_id, of.user_id, "p", "m", amount, 0, DAY, of.team_id, of.organization_id, at)
+    return Reserving(hold, True, "rev")
+
+
+@given(
+    calls=st.lists(
+        st.tuples(st.builds(_call, names, scopes, amounts, times), st.none() | amounts, st.booleans()), max_size=20
+    ),
+    limits=st.lists(
+        st.tuples(
+            st.sampled_from([("key", "a"), ("user", "u"), ("team", "t"), ("organization", "o")]),
+            st.sampled_from(["total", "daily", "monthly"]),
+            st.sampled_from(["hard", "soft"]),
+            st.integers(0, 200),
+            st.sampled_from(["", "o"]),
+            st.sampled_from(["UTC", "Asia/Kathmandu"]),
+            st.sampled_from([0, DAY]),
+        ),
+        max_size=5,
+    ),
+)
+def test_every_window_sums_the_calls_reserved_in_it_and_nothing_that_fits_is_refused(
+    calls: list[tuple[Reserving, int | None, bool]],
+    limits: list[tuple[tuple[str, str], str, str, int, str, str, int]],
+) -> None:
+    budgets = [
+        Budget(f"bud_{n}", scope, name, organization, period, enforcement, amount, zone, (), counted_from, 1)
+        for n, ((scope, name), period, enforcement, amount, organization, zone, counted_from) in enumerate(limits)
+    ]
+    budgets = [budget for budget in budgets if not budget.in_balance]
+    accounts = Accounts.under(budgets)
+    for call, _, _ in calls:
+        accounts.open(call.hold.scopes, call.hold.reserved_at)
+    posting = Posting(Rules(), 4 * DAY, {key: Balance(None, 0, 0) for key in "ab"}, {}, {}, set(), accounts)
+    for call, cost, freeing in calls:
+        hold = call.hold
+        mine = accounts.of(hold.scopes, hold.reserved_at)
+        fits = all(
+            account.budget.enforcement == "soft"
+            or account.balance.spent + account.balance.reserved + hold.amount <= account.budget.amount
+            for account in mine
+        )
+        known = hold.reservation_id in posting.reserved
+        assert isinstance(posting.apply(call), PlatformError) is (not fits and not known)
+        if cost is not None:
+            posting.apply(_settling(hold.reservation_id, 1, hold.key_id, cost, freeing))
+        elif freeing:
+            posting.apply(Releasing(hold.reservation_id, "released"))
+
+    for budget in budgets:
+        for account in (each for each in accounts.by_id.values() if each.budget is budget):
+            counted = [
+                entry
+                for entry in posting.entries
+                if getattr(entry, f"{budget.scope}_id") == budget.scope_id
+                and budget.organization_id in ("", entry.organization_id)
+                and entry.reserved_at is not None
+                and account.window.starts_at <= entry.reserved_at < account.window.ends_at
+                and entry.reserved_at >= budget.counted_from
+            ]
+            sums = {kind: sum(each.amount for each in counted if each.kind == kind) for kind in ("settle", "reserve")}
+            freed = sum(each.amount for each in counted if each.kind == "release")
+            assert account.balance.spent == account.balance.spent_change == sums["settle"]
+            assert account.balance.reserved == account.balance.reserved_change == sums["reserve"] - freed
 
 
 # The same through the service: two ledgers on one file, some steps at once, restarts and expiry between.
