@@ -19,6 +19,7 @@ from llm_platform.cli import (
     prices,
     reconcile,  # noqa: F401 - adds itself to ledger
     secrets,
+    sign_in,
     teams,
     users,
 )
@@ -47,6 +48,7 @@ app.add_typer(budgets.budgets, name="budgets")
 app.add_typer(prices.prices, name="prices")
 app.add_typer(billing.ledger, name="ledger")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(sign_in.commands, name="sign-in")
 app.add_typer(invoices.commands, name="invoices")
 app.add_typer(checks.config, name="config")
 app.add_typer(checks.catalog, name="catalog")

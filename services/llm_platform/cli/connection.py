@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     # The command line is to answer --help at once: what a command needs is imported when it runs.
     from llm_platform.auth_service.audit.interfaces import Audit
     from llm_platform.auth_service.interfaces import Accounts
+    from llm_platform.auth_service.sessions.interfaces import Sessions
     from llm_platform.billing.interfaces import Ledger
     from llm_platform.core.config import Config
     from llm_platform.core.errors import PlatformError
@@ -66,6 +67,20 @@ def with_audit(config: Path | None, work: Callable[[Audit], Awaitable[Result]]) 
             yield opened.audit
 
     return _run(config, AUDIT, embedded, work)
+
+
+def with_sessions(config: Path | None, work: Callable[[Sessions], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with auth-service's sessions, or with the embedded ones."""
+    from llm_platform.auth_service.sessions.interfaces import SESSIONS
+
+    @asynccontextmanager
+    async def embedded(config: Config) -> AsyncIterator[Sessions]:
+        from llm_platform.auth_service.app import open_auth_service
+
+        async with open_auth_service(config) as opened:
+            yield opened.sessions
+
+    return _run(config, SESSIONS, embedded, work)
 
 
 def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]) -> Result:

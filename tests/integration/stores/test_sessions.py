@@ -410,6 +410,11 @@ async def test_logins_refusals_and_resets_stand_in_the_audit_log_and_the_metrics
     ]
 
 
+async def test_a_key_that_is_replaced_by_the_operator_stands_in_the_audit_log(world: World) -> None:
+    await world.service.replace_signing_key(sessions_pb2.ReplaceSigningKeyRequest(withdraw=True))
+    assert [entry[:2] for entry in await world.audited()] == [("Sessions/ReplaceSigningKey", "operator")]
+
+
 async def test_the_role_of_a_user_is_the_platforms_only_in_its_organisation() -> None:
     for organization, platform in (("org_platform", True), ("org_a", False), ("", False)):
         user = accounts_pb2.User(user_id="usr_1", role="owner", organization_id=organization)

@@ -17,6 +17,8 @@ from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from llm_platform.auth_service.audit.entry import Draft
+from llm_platform.auth_service.audit.store import append
 from llm_platform.auth_service.sessions.schema import signing_keys
 from llm_platform.auth_service.sessions.sealing import BrokenSealError, Seal
 from llm_platform.core.actor_token import Claims, sign
@@ -79,7 +81,8 @@ class SigningKeys:
 
     async def replace(self, *, withdraw: bool = False) -> None:
         """Makes a new key now; ``withdraw``: signatures of all older ones hold no longer."""
-        await self._make(withdraw=withdraw)
+        audit = Draft("Sessions/ReplaceSigningKey", details={"withdraw": withdraw})
+        await self._make(audit, withdraw=withdraw)
 
     async def _known(self, key_id: str, max_age: float) -> OKPKey | None:
         await self._load(max_age)
@@ -105,7 +108,7 @@ class SigningKeys:
         known = [key for key in usable if self._clock() - key.created_at >= AHEAD_SECONDS]
         return next((key.private for key in known or usable), None)
 
-    async def _make(self, *, withdraw: bool = False) -> None:
+    async def _make(self, audit: Draft | None = None, *, withdraw: bool = False) -> None:
         key_id, now_ms = new_id("sig"), int(self._clock() * 1000)
         key = OKPKey.generate_key("Ed25519", {"kid": key_id, "use": "sig", "alg": "Ed25519"})
         row = {
@@ -121,6 +124,8 @@ class SigningKeys:
                 if withdraw:
                     older = (signing_keys.c.number <= newest) & signing_keys.c.withdrawn_at.is_(None)
                     await connection.execute(update(signing_keys).where(older).values(withdrawn_at=now_ms))
+                if audit is not None:
+                    await append(connection, now_ms, audit._replace(target=key_id))
         except IntegrityError:
             log.info("another replica made the next signing key")
         except SQLAlchemyError as error:
