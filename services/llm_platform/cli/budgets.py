@@ -64,12 +64,13 @@ def set_budget(
         row = {"scope": scope, "scope_id": _lift(config, name, scope, period, soft, etag), "limit": None}
         print_rows([row], _COLUMNS[:5], output, empty="")
         return
+    amount = nano_dollars(limit)
     wanted = ledger_pb2.ScopedBudget(
         scope=scope,
         scope_id=_existing(config, scope, name),
         period=period,
         enforcement=_enforcement(soft),
-        limit=nano_dollars(limit),
+        limit=amount,
         time_zone=time_zone,
         thresholds=_percentages(thresholds) if thresholds else _known_thresholds(config, scope, name, period, soft),
     )
