@@ -223,7 +223,7 @@ async def fails(limiter: RedisLimiter) -> str:
     [
         (["rename-command EVALSHA ''", "rename-command EVAL ''"], "refuses the script"),
         (["user default on nopass ~* &* +@all -@scripting"], "does not permit the script"),
-        (["maxmemory 1", "maxmemory-policy noeviction"], "refuses the script"),
+        (["maxmemory 1", "maxmemory-policy noeviction"], "out of memory"),
         (["requirepass secret"], "user or password"),
     ],
 )
