@@ -13,7 +13,7 @@ from llm_platform.auth_service import app as auth_service
 from llm_platform.auth_service.app import open_accounts
 from llm_platform.billing import app as billing
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.catalogue import Catalogue
+from llm_platform.billing.pricing.catalogue import Catalogue
 from llm_platform.core import lifecycle
 from llm_platform.core.config import Config
 from llm_platform.core.logging import get_logger

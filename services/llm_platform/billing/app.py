@@ -7,24 +7,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 
-from llm_platform.billing.adoption import Adoption
-from llm_platform.billing.attempt_requests import AttemptRequests
-from llm_platform.billing.budget_requests import BudgetRequests
-from llm_platform.billing.budget_store import BudgetStore
-from llm_platform.billing.catalogue import Catalogue, load_apart
+from llm_platform.billing.budgets.adoption import Adoption
+from llm_platform.billing.budgets.requests import BudgetRequests
+from llm_platform.billing.budgets.store import BudgetStore
 from llm_platform.billing.interfaces import LEDGER
-from llm_platform.billing.notification_requests import NotificationRequests
+from llm_platform.billing.notifications.outbox import Outbox
+from llm_platform.billing.notifications.requests import NotificationRequests
+from llm_platform.billing.notifications.webhook import Webhook
 from llm_platform.billing.orders import Pricing
-from llm_platform.billing.outbox import Outbox
 from llm_platform.billing.posting import Rules
-from llm_platform.billing.price import Price, flat_price
-from llm_platform.billing.prices import UNPRICED, PriceBook, catalogue_providers
+from llm_platform.billing.pricing.book import UNPRICED, PriceBook, catalogue_providers
+from llm_platform.billing.pricing.catalogue import Catalogue, load_apart
+from llm_platform.billing.pricing.price import Price, flat_price
+from llm_platform.billing.reconciliation.requests import AttemptRequests
+from llm_platform.billing.reconciliation.resolving import Resolver
 from llm_platform.billing.reports import Reports
-from llm_platform.billing.resolving import Resolver
-from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
-from llm_platform.billing.webhook import Webhook
+from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.config import Config
 from llm_platform.core.config.model import Billing
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url

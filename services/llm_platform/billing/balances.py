@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from llm_platform.billing.budgets import Accounts, Budget
+from llm_platform.billing.budgets.budget import Accounts, Budget
 from llm_platform.billing.records import Balance, Scopes
 from llm_platform.billing.statements import Row, Statements
 from llm_platform.core.transactions import Transaction

@@ -6,8 +6,8 @@ from datetime import datetime
 from math import inf
 
 from llm_platform.billing.posting import MAX_AMOUNT, Reserving, Settling, nano_dollars
-from llm_platform.billing.price import Price
-from llm_platform.billing.prices import UNPRICED, PriceBook
+from llm_platform.billing.pricing.book import UNPRICED, PriceBook
+from llm_platform.billing.pricing.price import Price
 from llm_platform.billing.records import Hold, UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger

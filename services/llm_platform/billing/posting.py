@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
-from llm_platform.billing.budgets import HARD, Account, Accounts, Crossed, budget_exceeded, exceeded
+from llm_platform.billing.budgets.budget import HARD, Account, Accounts, Crossed, budget_exceeded, exceeded
+from llm_platform.billing.budgets.windows import TOTAL
 from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved, Scopes, UsageCounts
-from llm_platform.billing.windows import TOTAL
 from llm_platform.core.errors import Code, PlatformError
 
 MAX_AMOUNT = 10**15

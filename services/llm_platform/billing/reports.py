@@ -12,15 +12,15 @@ import msgspec
 from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from llm_platform.billing.audit import CHECKS
-from llm_platform.billing.audit_derived import DERIVED_CHECKS
 from llm_platform.billing.periods import DAY, Period, microseconds, rfc3339
-from llm_platform.billing.rollups import SETTLED_MICROSECONDS
 from llm_platform.billing.schema import USAGE_COLUMNS, balances, entries, reservations
 from llm_platform.billing.schema_derived import usage_progress, usage_rollups
 from llm_platform.billing.scope import narrowed, visible
-from llm_platform.billing.usage import GRAINS, Question, sums
-from llm_platform.billing.usage_page import Page, usage_filters
+from llm_platform.billing.usage.page import Page, usage_filters
+from llm_platform.billing.usage.rollups import SETTLED_MICROSECONDS
+from llm_platform.billing.usage.sums import GRAINS, Question, sums
+from llm_platform.billing.verification.derived import DERIVED_CHECKS
+from llm_platform.billing.verification.ledger import CHECKS
 from llm_platform.core.actor import actor
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError

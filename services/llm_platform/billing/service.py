@@ -16,13 +16,13 @@ from typing import TypeVar
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from llm_platform.billing import instruments
-from llm_platform.billing.adoption import Adoption
-from llm_platform.billing.attempt_requests import AttemptRequests
-from llm_platform.billing.budget_requests import BudgetRequests
-from llm_platform.billing.notification_requests import NotificationRequests
+from llm_platform.billing.budgets.adoption import Adoption
+from llm_platform.billing.budgets.requests import BudgetRequests
+from llm_platform.billing.notifications.requests import NotificationRequests
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Result
-from llm_platform.billing.price_requests import PriceRequests
+from llm_platform.billing.pricing.requests import PriceRequests
+from llm_platform.billing.reconciliation.requests import AttemptRequests
 from llm_platform.billing.reports import Reports
 from llm_platform.billing.store import Committed, Store
 from llm_platform.core.batch import Batcher

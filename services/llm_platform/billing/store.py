@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from llm_platform.billing.balances import Balances, Budgets, budget
-from llm_platform.billing.budgets import Crossed
-from llm_platform.billing.notices import notice
+from llm_platform.billing.budgets.budget import Crossed
+from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Result, Rules, Settling
 from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved
 from llm_platform.billing.schema import reservations

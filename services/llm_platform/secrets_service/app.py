@@ -17,9 +17,9 @@ from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.secrets_service.audit import AuditLog
 from llm_platform.secrets_service.changes import Changes
 from llm_platform.secrets_service.disk import Disk
-from llm_platform.secrets_service.embedded import EmbeddedStore
+from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys, KeyFiles
+from llm_platform.secrets_service.embedded.store import EmbeddedStore
 from llm_platform.secrets_service.interfaces import SECRETS, Store
-from llm_platform.secrets_service.keyring import ConfiguredKeys, KeyFiles
 from llm_platform.secrets_service.policy import Policy
 from llm_platform.secrets_service.reminders import Reminders
 from llm_platform.secrets_service.seal import Sealing, VaultSealing
@@ -83,7 +83,7 @@ async def _open_store(config: Config, disk: Disk) -> AsyncIterator[_Opened]:
         await embedded.open()
         yield _Opened(embedded, embedded, Changes(embedded, reminders))
         return
-    from llm_platform.secrets_service.vault_store import VaultStore
+    from llm_platform.secrets_service.vault.store import VaultStore
 
     config.service.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(VaultStore(config.vault)) as vault:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing import attempts, resolving
 from llm_platform.billing.app import open_ledger
 from llm_platform.billing.periods import rfc3339
+from llm_platform.billing.reconciliation import attempts, resolving
 from llm_platform.billing.reconciliation.export import Coverage
 from llm_platform.billing.reconciliation.reconcile import Wanted, reconcile
-from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
+from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.config import Config
 from llm_platform.core.database import open_database
 from llm_platform.core.errors import Code, PlatformError

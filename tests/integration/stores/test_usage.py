@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing import rollups
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.rollups import RollUps
 from llm_platform.billing.service import DatabaseLedger
+from llm_platform.billing.usage import rollups
+from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.actor import Actor, actor
 from llm_platform.core.config import Config
 from llm_platform.core.database import open_database

@@ -15,9 +15,9 @@ import pytest
 from pydantic import ValidationError
 
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.outbox import MAX_ATTEMPTS, Outbox
+from llm_platform.billing.notifications.outbox import MAX_ATTEMPTS, Outbox
+from llm_platform.billing.notifications.webhook import Webhook
 from llm_platform.billing.service import DatabaseLedger
-from llm_platform.billing.webhook import Webhook
 from llm_platform.core.config import Billing, Config, Service
 from llm_platform.core.errors import PlatformError
 from llm_platform.http.client.client import HttpClient
@@ -184,7 +184,7 @@ async def test_a_notification_that_never_arrives_is_given_up_visibly_and_can_be_
 
 
 async def test_the_service_delivers_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_platform.billing.outbox.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("llm_platform.billing.notifications.outbox.POLL_SECONDS", 0.02)
     async with Receiver().listening() as receiver, open_ledger(configured(tmp_path, receiver.url)) as ledger:
         await put_budget(ledger, "user", "usr_a", 100_000, thresholds=[50])
         await spend(ledger, 50)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.own_prices import OwnPrices
+from llm_platform.billing.pricing.own import OwnPrices
 from llm_platform.core.config import Billing, Config, Service
 from llm_platform.core.config.file import ConfigError, load
 from llm_platform.core.errors import Code, PlatformError

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.budgets import Accounts, Budget
+from llm_platform.billing.budgets.budget import Accounts, Budget
 from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Rules, Settling, nano_dollars
 from llm_platform.billing.records import Balance, Hold, Scopes, UsageCounts
 from llm_platform.billing.service import DatabaseLedger

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_platform.billing.catalogue import Catalogue, UnbelievablePriceError, load_apart, model_price
-from llm_platform.billing.price import MAX_PRICE, Price, Rates, Tier, flat_price
-from llm_platform.billing.prices import ECHO, PriceBook
+from llm_platform.billing.pricing.book import ECHO, PriceBook
+from llm_platform.billing.pricing.catalogue import Catalogue, UnbelievablePriceError, load_apart, model_price
+from llm_platform.billing.pricing.price import MAX_PRICE, Price, Rates, Tier, flat_price
 from llm_platform.core.config import Billing, Config, Provider
 from llm_platform.core.errors import PlatformError
 from llm_platform.proto.common_pb2 import Usage

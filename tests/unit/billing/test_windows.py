@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_platform.billing.windows import FOREVER, TOTAL, is_time_zone, rfc3339, window
+from llm_platform.billing.budgets.windows import FOREVER, TOTAL, is_time_zone, rfc3339, window
 
 ZONES = [
     "UTC",

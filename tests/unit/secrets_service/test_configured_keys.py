@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.secrets_service.app import open_secrets
-from llm_platform.secrets_service.encrypted_file import UnusableStoreError
+from llm_platform.secrets_service.embedded.encrypted_file import UnusableStoreError
 from tests.unit.secrets_service.calls import get, put
 
 

@@ -20,9 +20,9 @@ from llm_platform.core.health import Health
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.proto import common_pb2, secrets_pb2
 from llm_platform.secrets_service import durable, passphrase
-from llm_platform.secrets_service.keyring import ConfiguredKeys, KeyFiles
+from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys, KeyFiles
+from llm_platform.secrets_service.embedded.versions import SecretStore
 from llm_platform.secrets_service.service import SecretService
-from llm_platform.secrets_service.store import SecretStore
 from tests.unit.secrets_service.calls import EVERYTHING, PATH, delete, get, put, refusal_of, told
 from tests.unit.secrets_service.contract import Open, replica, secrets
 
@@ -315,8 +315,8 @@ def test_a_disk_that_is_full_at_any_step_of_a_rotation_changes_nothing(
             return durable.write_file(path, content)
 
         with monkeypatch.context() as patch:
-            patch.setattr("llm_platform.secrets_service.keyring.write_file", limited)
-            patch.setattr("llm_platform.secrets_service.encrypted_file.write_file", limited)
+            patch.setattr("llm_platform.secrets_service.embedded.keyring.write_file", limited)
+            patch.setattr("llm_platform.secrets_service.embedded.encrypted_file.write_file", limited)
             with contextlib.suppress(CannotStartError):
                 _opened(tmp_path).rotate_key()
             left = 0

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.secrets_service import encrypted_file
-from llm_platform.secrets_service.encrypted_file import UnusableStoreError
-from llm_platform.secrets_service.keyring import ConfiguredKeys
-from llm_platform.secrets_service.sealing import Sealer, TamperedError
-from llm_platform.secrets_service.store import MAX_VERSIONS, SecretStore
+from llm_platform.secrets_service.embedded import encrypted_file
+from llm_platform.secrets_service.embedded.encrypted_file import UnusableStoreError
+from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys
+from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
+from llm_platform.secrets_service.embedded.versions import MAX_VERSIONS, SecretStore
 
 KEY = b"k" * 32
 PATH = "llm/openai/api_key"

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 USD = "USD"
 
 PicoUnits = Annotated[int, Field(ge=0, le=10_000_000_000)]
-"""The price of a token; billing's own bound (``billing/price.py``), so that a file is refused with its line."""
+"""The price of a token; billing's own bound (``billing/pricing/price.py``), so that a file is refused with its line."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 

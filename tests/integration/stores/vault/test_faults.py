@@ -14,7 +14,7 @@ from llm_platform.core.errors import Code
 from llm_platform.core.health import Health
 from llm_platform.secrets_service.interfaces import Found
 from llm_platform.secrets_service.service import SecretService
-from llm_platform.secrets_service.vault_store import VaultStore
+from llm_platform.secrets_service.vault.store import VaultStore
 from tests.integration.stores.vault.configuration import over
 from tests.servers.openbao import OpenBao
 from tests.unit.secrets_service.calls import (

@@ -15,7 +15,7 @@ from llm_platform.core.errors import Code
 from llm_platform.core.pki import issue_authority
 from llm_platform.secrets_service.app import open_secrets
 from llm_platform.secrets_service.service import SecretService
-from llm_platform.secrets_service.vault_session import UnusableAuthorityError, VaultSession
+from llm_platform.secrets_service.vault.session import UnusableAuthorityError, VaultSession
 from tests.integration.stores.vault.configuration import over
 from tests.servers.openbao import OpenBao
 from tests.unit.secrets_service.calls import EVERYTHING, get, put, refusal_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 
 from llm_platform.billing.periods import microseconds
-from llm_platform.billing.price import Price
-from llm_platform.billing.prices import PriceBook
+from llm_platform.billing.pricing.book import PriceBook
+from llm_platform.billing.pricing.price import Price
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import ledger_pb2
 

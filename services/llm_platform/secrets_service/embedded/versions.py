@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.secrets_service.encrypted_file import Content, EncryptedFile, Entry
+from llm_platform.secrets_service.embedded.encrypted_file import Content, EncryptedFile, Entry
+from llm_platform.secrets_service.embedded.keyring import Keyring
+from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
 from llm_platform.secrets_service.info import Change, Info, VersionInfo
 from llm_platform.secrets_service.interfaces import Found
-from llm_platform.secrets_service.keyring import Keyring
-from llm_platform.secrets_service.sealing import Sealer, TamperedError
 
 MAX_VERSIONS = 10
 """Older versions of a secret are destroyed."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Subquery, and_, func, literal, or_, select
 
-from llm_platform.billing.audit import Check
 from llm_platform.billing.schema import entries
 from llm_platform.billing.schema_derived import resolutions, usage_progress, usage_rollups
-from llm_platform.billing.usage import COSTS, GRAINS, MEASURES, measured, total
+from llm_platform.billing.usage.sums import COSTS, GRAINS, MEASURES, measured, total
+from llm_platform.billing.verification.ledger import Check
 
 _PART = ("key_id", "model")
 

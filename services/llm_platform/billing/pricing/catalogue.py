@@ -2,7 +2,7 @@
 
 Its data are all models of all providers there are: 12 MB and a sixth of a second. A service keeps only its own
 providers: it has a process of its own read the data (``load_apart``), by
-``python -m llm_platform.billing.catalogue``.
+``python -m llm_platform.billing.pricing.catalogue``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from llm_platform.billing.price import MAX_PRICE, Price, Rates, Tier
+from llm_platform.billing.pricing.price import MAX_PRICE, Price, Rates, Tier
 from llm_platform.core.logging import get_logger
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Catalogue:
 async def load_apart(providers: Iterable[Named]) -> Catalogue:
     """A catalogue that holds these providers; others would have it load all the data after all."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "llm_platform.billing.catalogue"),
+        *(sys.executable, "-m", "llm_platform.billing.pricing.catalogue"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
 from typing import NamedTuple
 
-from llm_platform.billing.price import MAX_PRICE, Price, Rates, Tier
+from llm_platform.billing.pricing.price import MAX_PRICE, Price, Rates, Tier
 from llm_platform.core.config.model import Billing
 from llm_platform.core.config.prices import USD, DatedPrice, Rate, dated, in_force
 from llm_platform.core.errors import Code, PlatformError

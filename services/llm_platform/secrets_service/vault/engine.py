@@ -17,11 +17,11 @@ from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest
 from llm_platform.core.config import Vault
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
-from llm_platform.secrets_service import vault_metadata
+from llm_platform.secrets_service.embedded.versions import disabled, not_found, not_newest
 from llm_platform.secrets_service.info import Change, Info
 from llm_platform.secrets_service.interfaces import Found
-from llm_platform.secrets_service.store import disabled, not_found, not_newest
-from llm_platform.secrets_service.vault_metadata import Custom
+from llm_platform.secrets_service.vault import metadata as vault_metadata
+from llm_platform.secrets_service.vault.metadata import Custom
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/?\Z")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from llm_platform.billing.budgets.windows import FOREVER, TOTAL, Window, rfc3339, window
 from llm_platform.billing.records import Balance, Scopes
-from llm_platform.billing.windows import FOREVER, TOTAL, Window, rfc3339, window
 from llm_platform.core.errors import Code, PlatformError
 
 SCOPES = ("key", "user", "team", "organization")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_platform.billing.notices import Notice
-from llm_platform.billing.outbox import Outbox
-from llm_platform.billing.windows import rfc3339
+from llm_platform.billing.budgets.windows import rfc3339
+from llm_platform.billing.notifications.notices import Notice
+from llm_platform.billing.notifications.outbox import Outbox
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import ledger_pb2
 

@@ -6,10 +6,10 @@ organisation: what it says of anyone else is nothing.
 
 from __future__ import annotations
 
-from llm_platform.billing.budget_store import BudgetStore, Identity, Stored
-from llm_platform.billing.budgets import ENFORCEMENTS, HARD, SCOPES, Budget
+from llm_platform.billing.budgets.budget import ENFORCEMENTS, HARD, SCOPES, Budget
+from llm_platform.billing.budgets.store import BudgetStore, Identity, Stored
+from llm_platform.billing.budgets.windows import FOREVER, PERIODS, is_time_zone, rfc3339
 from llm_platform.billing.posting import MAX_BUDGET
-from llm_platform.billing.windows import FOREVER, PERIODS, is_time_zone, rfc3339
 from llm_platform.core.actor import DEVELOPER, READ_ONLY, actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id

@@ -5,7 +5,7 @@ JSON in two lines, so that the second can be authenticated byte for byte:
     {"format": 1, "key": "<key id>", "signature": "<HMAC-SHA256 of the second line>"}
     {"store": "<id>", "secrets": {"llm/openai/api_key": {"last": 2, "updated_at": …, "versions": {"2": "<base64>"}, …}}}
 
-Paths and all but the values are readable, values are sealed (store.py). A write replaces the whole file
+Paths and all but the values are readable, values are sealed (versions.py). A write replaces the whole file
 (durable.py) under an exclusive lock. What is not known of a release before is left out while it is empty, so that
 one reads what it knows. Everything here blocks on the disk.
 """
@@ -25,9 +25,9 @@ import msgspec
 from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.secrets_service.durable import remove_file, write_file
+from llm_platform.secrets_service.embedded.keyring import Keyring
+from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
 from llm_platform.secrets_service.info import Info, VersionInfo
-from llm_platform.secrets_service.keyring import Keyring
-from llm_platform.secrets_service.sealing import Sealer, TamperedError
 
 FORMAT = 1
 LOCK_SECONDS = 2.0

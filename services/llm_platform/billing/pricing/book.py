@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from llm_platform.billing.catalogue import Catalogue, Named
-from llm_platform.billing.own_prices import OwnPrices
-from llm_platform.billing.price import Price, flat_price
+from llm_platform.billing.pricing.catalogue import Catalogue, Named
+from llm_platform.billing.pricing.own import OwnPrices
+from llm_platform.billing.pricing.price import Price, flat_price
 from llm_platform.core.config import Config
 
 _KEEP_SECONDS = 60

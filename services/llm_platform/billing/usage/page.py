@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from llm_platform.billing.periods import DAY, Period, day_name, moment, zone
 from llm_platform.billing.schema import USAGE_COLUMNS
-from llm_platform.billing.usage import DIMENSIONS, MEASURES, Question
+from llm_platform.billing.usage.sums import DIMENSIONS, MEASURES, Question
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, ledger_pb2
 

@@ -15,10 +15,10 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing.notices import Notice
+from llm_platform.billing.notifications.notices import Notice
+from llm_platform.billing.notifications.webhook import DeliveryError, Webhook
 from llm_platform.billing.schema import notifications
 from llm_platform.billing.statements import bound
-from llm_platform.billing.webhook import DeliveryError, Webhook
 from llm_platform.core import metrics
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError

@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, or_, select, tuple_
 from llm_platform.billing.records import UsageCounts
 from llm_platform.billing.schema import USAGE_COLUMNS, entries
 from llm_platform.billing.schema_derived import resolutions
-from llm_platform.billing.usage import COSTS
+from llm_platform.billing.usage.sums import COSTS
 
 Run: TypeAlias = Callable[[Select[Any]], Sequence[Sequence[Any]]]
 """Runs a statement in a transaction of the caller's."""

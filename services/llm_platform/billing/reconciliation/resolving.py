@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing import counting
-from llm_platform.billing.attempts import Attempt, by_ids, correction_id
 from llm_platform.billing.balances import Balances
-from llm_platform.billing.notices import notice
+from llm_platform.billing.budgets import counting
+from llm_platform.billing.notifications.notices import notice
+from llm_platform.billing.reconciliation.attempts import Attempt, by_ids, correction_id
 from llm_platform.billing.records import EntryRow, Scopes, UsageCounts
 from llm_platform.billing.schema import entries
 from llm_platform.billing.schema_derived import resolutions

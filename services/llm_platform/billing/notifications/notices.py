@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from llm_platform.billing.budgets import Crossed
-from llm_platform.billing.windows import FOREVER, rfc3339
+from llm_platform.billing.budgets.budget import Crossed
+from llm_platform.billing.budgets.windows import FOREVER, rfc3339
 from llm_platform.core.ids import new_id
 
 TYPE = "budget.threshold_reached"

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from llm_platform.billing.schema import entries
 from llm_platform.billing.schema_derived import usage_progress, usage_rollups
-from llm_platform.billing.usage import COSTS, DIMENSIONS, GRAINS, MEASURES, measured, number
+from llm_platform.billing.usage.sums import COSTS, DIMENSIONS, GRAINS, MEASURES, measured, number
 from llm_platform.core.database_failures import unavailable
 from llm_platform.core.logging import get_logger
 

@@ -12,11 +12,11 @@ from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import secrets_pb2
 from llm_platform.secrets_service.disk import Disk
-from llm_platform.secrets_service.encrypted_file import UnusableStoreError
+from llm_platform.secrets_service.embedded.encrypted_file import UnusableStoreError
+from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys, KeyFiles, SealedError
+from llm_platform.secrets_service.embedded.versions import SecretStore
 from llm_platform.secrets_service.info import Change, Info
 from llm_platform.secrets_service.interfaces import Found
-from llm_platform.secrets_service.keyring import ConfiguredKeys, KeyFiles, SealedError
-from llm_platform.secrets_service.store import SecretStore
 
 Result = TypeVar("Result")
 

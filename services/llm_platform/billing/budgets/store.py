@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, and_, delete, exists, func, insert, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing import counting
 from llm_platform.billing.balances import Balances, budget
-from llm_platform.billing.budgets import HARD, Account, Budget, Crossed
-from llm_platform.billing.notices import notice
+from llm_platform.billing.budgets import counting
+from llm_platform.billing.budgets.budget import HARD, Account, Budget, Crossed
+from llm_platform.billing.budgets.windows import FOREVER, TOTAL, Window
+from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.records import Balance
 from llm_platform.billing.schema import balances, budget_windows, budgets, entries
 from llm_platform.billing.statements import Row, Statements, bound
-from llm_platform.billing.windows import FOREVER, TOTAL, Window
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.transactions import Transaction, Transactions

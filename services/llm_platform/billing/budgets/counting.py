@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select
 
-from llm_platform.billing.budgets import SCOPES, Budget
+from llm_platform.billing.budgets.budget import SCOPES, Budget
+from llm_platform.billing.budgets.windows import Window
 from llm_platform.billing.schema import entries, unposted
-from llm_platform.billing.windows import Window
 
 _reserve = entries.alias("its_reserve")
 _old = entries.c.reserved_at.is_(None)

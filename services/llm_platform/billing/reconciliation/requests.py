@@ -9,12 +9,12 @@ import msgspec
 from sqlalchemy import Connection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing.attempts import Attempt, Place, by_ids, of_period, unresolved
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.periods import microseconds, rfc3339
 from llm_platform.billing.posting import MAX_AMOUNT
+from llm_platform.billing.reconciliation.attempts import Attempt, Place, by_ids, of_period, unresolved
+from llm_platform.billing.reconciliation.resolving import ABSENT, EXPORT, Resolver, Resolving
 from llm_platform.billing.records import UsageCounts
-from llm_platform.billing.resolving import ABSENT, EXPORT, Resolver, Resolving
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, ledger_pb2

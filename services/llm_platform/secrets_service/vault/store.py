@@ -19,9 +19,9 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.secrets_service.info import Change, Info
 from llm_platform.secrets_service.interfaces import Found
-from llm_platform.secrets_service.vault_cache import VaultCache
-from llm_platform.secrets_service.vault_engine import Engine
-from llm_platform.secrets_service.vault_session import (
+from llm_platform.secrets_service.vault.cache import VaultCache
+from llm_platform.secrets_service.vault.engine import Engine
+from llm_platform.secrets_service.vault.session import (
     RETRY_SECONDS,
     VaultAwayError,
     VaultSession,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from llm_platform.billing import counting
 from llm_platform.billing.balances import Balances
-from llm_platform.billing.notices import notice
+from llm_platform.billing.budgets import counting
+from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.records import Scopes
 from llm_platform.billing.schema import unposted
 from llm_platform.billing.statements import Statements, bound

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, and_, cast, func, not_, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from llm_platform.billing.budget_store import in_balance
-from llm_platform.billing.budgets import SCOPES
-from llm_platform.billing.counting import posted, total
+from llm_platform.billing.budgets.budget import SCOPES
+from llm_platform.billing.budgets.counting import posted, total
+from llm_platform.billing.budgets.store import in_balance
 from llm_platform.billing.schema import balances, budget_windows, budgets, entries, reservations
 
 _SHOWN = 100
