@@ -122,9 +122,12 @@ def test_every_window_sums_the_calls_reserved_in_it_and_nothing_that_fits_is_ref
     ]
     budgets = [budget for budget in budgets if not budget.in_balance]
     accounts = Accounts.under(budgets)
-    for call, _, _ in calls:
-        accounts.open(call.hold.scopes, call.hold.reserved_at)
     posting = Posting(Rules(), 4 * DAY, {key: Balance(None, 0, 0) for key in "ab"}, {}, {}, set(), accounts)
+    for call, cost, freeing in calls:
+        # A call that was refused and settled all the same counts from now.
+        settling = _settling(call.hold.reservation_id, 1, call.hold.key_id, cost or 0, freeing)
+        for of, at in posting.calls([call, settling]):
+            accounts.open(of, at)
     for call, cost, freeing in calls:
         hold = call.hold
         mine = accounts.of(hold.scopes, hold.reserved_at)
