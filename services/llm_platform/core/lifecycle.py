@@ -12,8 +12,8 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import uvloop
@@ -85,6 +85,18 @@ def background(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]
     task = asyncio.get_running_loop().create_task(work, name=name)
     task.add_done_callback(_report_crash)
     return task
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """The same while the block runs; then the task is cancelled, and has ended when this returns."""
+    task = background(work, name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from llm_platform.auth_service.audit.entry import Draft
 from llm_platform.auth_service.audit.interfaces import Audit
@@ -19,7 +19,7 @@ from llm_platform.core import metrics
 from llm_platform.core.actor import actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
-from llm_platform.core.lifecycle import background
+from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import audit_pb2
 
@@ -57,13 +57,10 @@ class Recorder:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Delivers until left; then tries once more to deliver the rest."""
-        task = background(self._run(), "audit: recorder")
         try:
-            yield
+            async with in_background(self._run(), "audit: recorder"):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             await self._deliver_the_rest()
 
     async def _run(self) -> None:
@@ -76,18 +73,30 @@ class Recorder:
 
     async def _deliver(self) -> bool:
         """Delivers a batch; whether it is gone. What was delivered twice stands in the log once, by its id."""
-        batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+        # Taken out first: what is noted meanwhile may have to make room by itself.
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        try:
+            await self._send(batch)
+        except BaseException as error:
+            self._waiting.extendleft(reversed(batch))
+            if not isinstance(error, PlatformError):
+                raise
+            log.warning("the audit log cannot be written to yet", waiting=len(self._waiting), reason=str(error))
+            return False
+        return True
+
+    async def _send(self, batch: Sequence[audit_pb2.AuditEntry]) -> None:
+        """One that is refused for good does not take the others with it."""
         try:
             await self._audit().record(audit_pb2.AuditBatch(items=batch))
         except PlatformError as error:
             if error.code is not Code.INVALID_REQUEST:
-                log.warning("the audit log cannot be written to yet", waiting=len(self._waiting), reason=str(error))
-                return False
+                raise
+            if len(batch) == 1:
+                self._lose(batch[0], str(error))
+                return
             for entry in batch:
-                self._lose(entry, str(error))
-        for _ in batch:
-            self._waiting.popleft()
-        return True
+                await self._send([entry])
 
     async def _deliver_the_rest(self) -> None:
         with contextlib.suppress(TimeoutError):

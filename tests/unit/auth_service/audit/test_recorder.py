@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prometheus_client import REGISTRY
 
@@ -19,10 +21,16 @@ class Remote:
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.failures: list[PlatformError] = []
+        self.refused = ""
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def record(self, request: audit_pb2.AuditBatch) -> common_pb2.Empty:
+        await self.answering.wait()
         if self.failures:
             raise self.failures.pop(0)
+        if any(item.target == self.refused for item in request.items):
+            raise PlatformError(Code.INVALID_REQUEST, "no")
         self.taken += [item.target for item in request.items]
         return common_pb2.Empty()
 
@@ -83,3 +91,34 @@ async def test_while_auth_service_is_away_a_bounded_number_is_kept(monkeypatch: 
     async with recorder.running():
         await until(lambda: len(remote.taken) == 10)
     assert remote.taken == [str(number) for number in range(5, 15)]
+
+
+async def test_an_entry_that_is_refused_for_good_takes_no_other_with_it() -> None:
+    before = lost()
+    remote = Remote()
+    remote.refused = "3"
+    recorder = Recorder(lambda: remote)
+    for number in range(6):
+        recorder.note(Draft("Secrets/Put", target=str(number)))
+    async with recorder.running():
+        await until(lambda: len(remote.taken) == 5)
+    assert remote.taken == ["0", "1", "2", "4", "5"]
+    assert lost() == before + 1
+
+
+async def test_what_is_on_its_way_makes_no_room_for_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorders, "KEPT", 4)
+    before = lost()
+    remote = Remote()
+    remote.answering.clear()
+    recorder = Recorder(lambda: remote)
+    for number in range(4):
+        recorder.note(Draft("Secrets/Put", target=str(number)))
+    async with recorder.running():
+        await asyncio.sleep(0.01)
+        for number in range(4, 8):
+            recorder.note(Draft("Secrets/Put", target=str(number)))
+        remote.answering.set()
+        await until(lambda: len(remote.taken) == 8)
+    assert remote.taken == [str(number) for number in range(8)]
+    assert lost() == before
