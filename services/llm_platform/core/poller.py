@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
-from llm_platform.core.lifecycle import background
+from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
 
 POLL_SECONDS = 0.5
@@ -42,16 +43,9 @@ class Poller:
         """Something was changed here: look now."""
         self._changed.set()
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Polls until left."""
-        task = background(self._run(), f"poll {self._what}")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return in_background(self._run(), f"poll {self._what}")
 
     async def _run(self) -> None:
         wait = self._seconds

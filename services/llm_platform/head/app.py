@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from llm_platform.billing.interfaces import LEDGER, Ledger
 from llm_platform.core.config import Config
 from llm_platform.core.errors import CannotStartError
 from llm_platform.core.inference import Inference
-from llm_platform.core.lifecycle import background
+from llm_platform.core.lifecycle import in_background
 from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.head.provider_health import ProviderHealth
 from llm_platform.head.provider_limits import ProviderLimits
@@ -53,22 +52,19 @@ async def open_head(
     """Head over model-proxy's inference and providers, and billing's ledger; ``limiter`` is for limits of providers."""
     health = ProviderHealth(providers)
     await health.refresh()
-    refreshing = background(health.keep_refreshing(), "provider health")
     router = Router(rules_from(config), health)
     reservations = Reservations(ledger)
     limits = ProviderLimits(config, limiter) if limiter is not None and config.limits.providers else None
     try:
-        yield Head(
-            inference=HeadInference(inference, router, reservations, config.traffic.default_output_tokens, limits),
-            routing=HeadRouting(router),
-            provider_health=health,
-            reservations=reservations,
-            provider_limits=limits,
-        )
+        async with in_background(health.keep_refreshing(), "provider health"):
+            yield Head(
+                inference=HeadInference(inference, router, reservations, config.traffic.default_output_tokens, limits),
+                routing=HeadRouting(router),
+                provider_health=health,
+                reservations=reservations,
+                provider_limits=limits,
+            )
     finally:
-        refreshing.cancel()
-        with suppress(asyncio.CancelledError):
-            await refreshing
         await reservations.aclose()
         if limits is not None:
             await limits.aclose()

@@ -15,7 +15,7 @@ from llm_platform.auth_service.audit.entry import NOBODY, Draft
 from llm_platform.core.actor import Actor
 from llm_platform.core.actor import actor as acting
 from llm_platform.core.errors import PlatformError
-from llm_platform.core.lifecycle import background
+from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
 
 SECONDS = 60.0
@@ -59,13 +59,10 @@ class Refusals:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Writes once a minute until left, then the rest."""
-        task = background(self._run(), "audit: refusals")
         try:
-            yield
+            async with in_background(self._run(), "audit: refusals"):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             await self.flush()
 
     async def flush(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from llm_platform.auth_service.audit.entry import NOBODY, Draft
@@ -25,7 +25,7 @@ from llm_platform.core.actor_token import LIFETIME_SECONDS, Claims
 from llm_platform.core.config.model import SignIn
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
-from llm_platform.core.lifecycle import background
+from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import accounts_pb2, common_pb2, sessions_pb2
 
@@ -253,16 +253,9 @@ class SessionService:
         await self._store.set_password(user.user_id, new_hash, state, "", counted, audit)
         return sessions_pb2.OneTimePassword(password=password, expires_at=rfc3339(state["expires_at"]))
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Removes what nobody needs and counts sessions, until left."""
-        task = background(self._tidy(), "sessions: tidy")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return in_background(self._tidy(), "sessions: tidy")
 
     async def _tidy(self) -> None:
         await asyncio.sleep(FIRST_TIDY_SECONDS)
