@@ -66,7 +66,8 @@ async def test_each_attempt_is_charged_and_outcomes_come_in_any_order(ledger: Da
 
 
 async def test_a_budget_admits_what_fits_to_the_last_nano_dollar(ledger: DatabaseLedger) -> None:
-    await ledger.set_budget(ledger_pb2.Budget(key_id="key_a", limit=400_000))
+    budget = await ledger.set_budget(ledger_pb2.Budget(key_id="key_a", limit=400_000))
+    assert budget.limit == 400_000
     first, second, third = reserve(), reserve(), reserve(prompt=1, output=0)
     answers = await reserve_each(ledger, first, second, third, reserve(key="key_b"), reserve(provider="nobody"))
     assert answers == [200_000, 200_000, Code.BUDGET_EXCEEDED, 200_000, Code.PRICE_UNKNOWN]
@@ -163,6 +164,10 @@ async def test_usage_is_summed_by_key_provider_and_model_within_the_time_asked_f
     assert await rows() == [("key_a", "echo", 3, 1, 2, 5_000), ("key_b", "parrot", 1, 3, 0, 3_000)]
     assert await rows(key_id="key_a", since="2026-01-01T01:00:00Z") == [("key_a", "echo", 2, 0, 2, 4_000)]
     assert await rows(until="2026-01-01T02:00:00+01:00") == [("key_a", "echo", 1, 1, 0, 1_000)]
+    for wrong in ("yesterday", "2026-01-01T00:00:00"):
+        with pytest.raises(PlatformError) as caught:
+            await rows(since=wrong)
+        assert caught.value.param == "since"
 
 
 async def test_entries_are_read_in_pages_and_by_request_and_kind(ledger: DatabaseLedger) -> None:
