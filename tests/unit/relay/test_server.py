@@ -89,6 +89,7 @@ async def test_garbage_closes_its_link_with_a_log_line_and_other_links_live_on(g
         await linked(relay)
         with capture_logs() as logs:
             await peer.transport.write(garbage)
+            await until(lambda: any(line["log_level"] == "warning" for line in logs))
             await until(lambda: len(server.links) == 1)
         assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
             "relay peer broke the protocol, link closed"
