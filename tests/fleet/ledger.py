@@ -12,12 +12,14 @@ from llm_platform.rpc.client import Peers
 from tests.fleet.fleet import Fleet
 
 PAGE = 5_000
+VERIFY_SECONDS = 120.0
+"""Of a ledger of hundreds of thousands of entries, on a machine under load."""
 
 
 @asynccontextmanager
 async def ledger_of(fleet: Fleet) -> AsyncIterator[Ledger]:
     async with Peers(config_file.load(fleet.operator_config, {})) as peers:
-        yield peers.remote(LEDGER)
+        yield peers.remote(LEDGER, VERIFY_SECONDS)
 
 
 async def all_entries(ledger: Ledger, kind: str = "") -> list[ledger_pb2.Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,7 @@ from llm_platform.billing.usage.sums import GRAINS, Question, sums
 from llm_platform.billing.verification.derived import DERIVED_CHECKS
 from llm_platform.billing.verification.ledger import CHECKS
 from llm_platform.core.actor import actor
-from llm_platform.core.database import reading
+from llm_platform.core.database import reading, unhurried
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, ledger_pb2
 
@@ -38,6 +39,7 @@ class Reports:
     def __init__(self, engine: AsyncEngine, *, clock: Callable[[], float] = time.time) -> None:
         self._engine = reading(engine)
         self._clock = clock
+        self._verifying = asyncio.Lock()
 
     async def usage(self, query: ledger_pb2.UsageQuery) -> ledger_pb2.UsageReport:
         """Raises INVALID_REQUEST, PERMISSION_DENIED."""
@@ -110,8 +112,9 @@ class Reports:
         )
 
     async def verify(self) -> ledger_pb2.VerifyReport:
-        """Derives every balance and every open reservation from the entries again; names each difference."""
-        async with self._engine.connect() as connection:
+        """Derives every balance and every open reservation from the entries again; names each difference. It reads
+        every entry and may take minutes; one runs at a time."""
+        async with self._verifying, unhurried(self._engine) as connection:
             return ledger_pb2.VerifyReport(
                 problems=[
                     problem for check in (*CHECKS, *DERIVED_CHECKS) for problem in await check.problems(connection)

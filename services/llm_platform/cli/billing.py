@@ -13,6 +13,8 @@ from llm_platform.cli.output import Format, FormatOption, fail, print_json, prin
 from llm_platform.proto import common_pb2, ledger_pb2
 
 NANO = 1_000_000_000
+VERIFY_SECONDS = 3_600.0
+"""Every entry is read several times."""
 
 ledger = typer.Typer(help="The ledger: verify, refused.", no_args_is_help=True)
 refused = typer.Typer(
@@ -24,7 +26,7 @@ ledger.add_typer(refused, name="refused")
 @ledger.command()
 def verify(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Derives every balance again from the entries; exits 1 when one differs."""
-    report = with_ledger(config, lambda ledger: ledger.verify(common_pb2.Empty()))
+    report = with_ledger(config, lambda ledger: ledger.verify(common_pb2.Empty()), seconds=VERIFY_SECONDS)
     problems = list(report.problems)
     if output is Format.JSON:
         print_json({"entries": report.entries, "open_reservations": report.open_reservations, "problems": problems})

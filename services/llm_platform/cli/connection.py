@@ -83,8 +83,10 @@ def with_sessions(config: Path | None, work: Callable[[Sessions], Awaitable[Resu
     return _run(config, SESSIONS, embedded, work)
 
 
-def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]) -> Result:
-    """Runs ``work`` with billing, or with the embedded ledger."""
+def with_ledger(
+    config: Path | None, work: Callable[[Ledger], Awaitable[Result]], *, seconds: float | None = None
+) -> Result:
+    """Runs ``work`` with billing, or with the embedded ledger. ``seconds``: what a call may take that takes long."""
     from llm_platform.billing.interfaces import LEDGER
 
     def embedded(config: Config) -> AbstractAsyncContextManager[Ledger]:
@@ -92,7 +94,7 @@ def with_ledger(config: Path | None, work: Callable[[Ledger], Awaitable[Result]]
 
         return open_ledger(config)
 
-    return _run(config, LEDGER, embedded, work)
+    return _run(config, LEDGER, embedded, work, seconds)
 
 
 def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result]]) -> Result:
@@ -164,12 +166,13 @@ def _run(
     port: Port[Interface],
     embedded: Callable[[Config], AbstractAsyncContextManager[Interface]],
     work: Callable[[Interface], Awaitable[Result]],
+    seconds: float | None = None,
 ) -> Result:
     config = load_config(path)
     _quiet(config)
 
     async def execute() -> Result:
-        opened = _remote(config, port) if config.tls and config.peers else embedded(config)
+        opened = _remote(config, port, seconds) if config.tls and config.peers else embedded(config)
         async with opened as service:
             return await work(service)
 
@@ -184,8 +187,8 @@ def _quiet(config: Config) -> None:
 
 
 @asynccontextmanager
-async def _remote(config: Config, port: Port[Interface]) -> AsyncIterator[Interface]:
-    from llm_platform.rpc.client import Peers
+async def _remote(config: Config, port: Port[Interface], seconds: float | None) -> AsyncIterator[Interface]:
+    from llm_platform.rpc.client import CALL_SECONDS, Peers
 
     async with Peers(config) as peers:
-        yield peers.remote(port)
+        yield peers.remote(port, seconds or CALL_SECONDS)

@@ -1,11 +1,13 @@
-"""What the commands for keys, users, teams and organisations share: options of limits, and lists of many pages."""
+"""What the commands for keys, users, teams and organisations share: options of limits, long lists, how they print."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from llm_platform.cli.output import Format, print_json, print_rows
 
 if TYPE_CHECKING:
     from llm_platform.proto import common_pb2
@@ -64,6 +66,35 @@ def limits_row(limits: common_pb2.Limits) -> dict[str, int]:
 def with_limits_told(row: dict[str, Any]) -> dict[str, Any]:
     """The row with its limits in words, for a table."""
     return {**row, "limits": ", ".join(f"{row[name]} {unit}" for name, unit in _SHOWN if row[name])}
+
+
+class Shown:
+    """How the accounts of one kind are printed: ``row`` gives all there is, ``columns`` what a table has of it."""
+
+    def __init__(self, row: Callable[[Any], dict[str, Any]], columns: Sequence[str], empty: str) -> None:
+        self._row = row
+        self._columns = columns
+        self._empty = empty
+
+    def rows(self, found: Sequence[Any], output: Format) -> None:
+        rows = [self._row(each) for each in found]
+        if output is Format.TABLE:
+            rows = [with_limits_told(row) for row in rows]
+        print_rows(rows, self._columns, output, empty=self._empty)
+
+    def one(self, account: Any, output: Format) -> None:
+        if output is Format.JSON:
+            print_json(self._row(account))
+        else:
+            self.rows([account], output)
+
+    def done(self, account: Any, output: Format, what: str) -> None:
+        """Says what was done to it; the first column is its id."""
+        row = self._row(account)
+        if output is Format.JSON:
+            print_json(row)
+        else:
+            print(f"{row['name']} ({row[self._columns[0]]}) {what}.")
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 from llm_platform.cli import limit_options
 from llm_platform.cli.connection import ConfigOption, with_accounts
 from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst, Yes
-from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
+from llm_platform.cli.output import Format, FormatOption
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def create(
     """Makes an organisation; its first owner: llm-gateway users create NAME --role owner --organization IT."""
     limits = limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst)
     request = accounts_pb2.CreateOrganizationRequest(name=name, limits=limits)
-    _print(with_accounts(config, lambda accounts: accounts.create_organization(request)), output, "is made")
+    _SHOWN.done(with_accounts(config, lambda accounts: accounts.create_organization(request)), output, "is made")
 
 
 @commands.command("list")
@@ -48,7 +48,7 @@ def list_organizations(
     """Lists organisations by name."""
     request = accounts_pb2.ListOrganizationsRequest(search=search)
     found = with_accounts(config, lambda accounts: limit_options.every_page(accounts.list_organizations, request))
-    _print_rows(found, output)
+    _SHOWN.rows(found, output)
 
 
 @commands.command()
@@ -56,10 +56,7 @@ def show(organization: OrganizationArgument, config: ConfigOption = None, output
     """Shows one organisation."""
     name = accounts_pb2.OrganizationName(organization=organization)
     shown = with_accounts(config, lambda accounts: accounts.get_organization(name))
-    if output is Format.JSON:
-        print_json(_row(shown))
-    else:
-        _print_rows([shown], output)
+    _SHOWN.one(shown, output)
 
 
 @commands.command()
@@ -88,7 +85,7 @@ def update(
             )
         )
 
-    _print(with_accounts(config, change), output, "is changed")
+    _SHOWN.done(with_accounts(config, change), output, "is changed")
 
 
 @commands.command()
@@ -101,19 +98,7 @@ def delete(
     """Deletes an organisation that has no members any more, and its teams."""
     limit_options.confirm(f"Delete {organization}?", yes)
     name = accounts_pb2.OrganizationName(organization=organization)
-    _print(with_accounts(config, lambda accounts: accounts.delete_organization(name)), output, "is deleted")
-
-
-def _print_rows(found: list[accounts_pb2.Organization], output: Format) -> None:
-    rows = [limit_options.with_limits_told(_row(each)) if output is Format.TABLE else _row(each) for each in found]
-    print_rows(rows, COLUMNS, output, empty="No organisations.")
-
-
-def _print(organization: accounts_pb2.Organization, output: Format, done: str) -> None:
-    if output is Format.JSON:
-        print_json(_row(organization))
-    else:
-        print(f"{organization.name} ({organization.organization_id}) {done}.")
+    _SHOWN.done(with_accounts(config, lambda accounts: accounts.delete_organization(name)), output, "is deleted")
 
 
 def _row(organization: accounts_pb2.Organization) -> dict[str, Any]:
@@ -125,3 +110,6 @@ def _row(organization: accounts_pb2.Organization) -> dict[str, Any]:
         "created_at": organization.created_at,
         "etag": organization.etag,
     }
+
+
+_SHOWN = limit_options.Shown(_row, COLUMNS, "No organisations.")

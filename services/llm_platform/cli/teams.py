@@ -9,7 +9,7 @@ import typer
 from llm_platform.cli import limit_options
 from llm_platform.cli.connection import ConfigOption, with_accounts
 from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst, Yes
-from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
+from llm_platform.cli.output import Format, FormatOption
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def create(
     """Makes a team without members."""
     limits = limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst)
     request = accounts_pb2.CreateTeamRequest(name=name, organization=organization, limits=limits)
-    _print(with_accounts(config, lambda accounts: accounts.create_team(request)), output, "is made")
+    _SHOWN.done(with_accounts(config, lambda accounts: accounts.create_team(request)), output, "is made")
 
 
 @commands.command("list")
@@ -52,17 +52,14 @@ def list_teams(
     """Lists teams by name."""
     request = accounts_pb2.ListTeamsRequest(search=search, organization=organization, user=user)
     teams = with_accounts(config, lambda accounts: limit_options.every_page(accounts.list_teams, request))
-    _print_rows(teams, output)
+    _SHOWN.rows(teams, output)
 
 
 @commands.command()
 def show(team: TeamArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Shows one team."""
     shown = with_accounts(config, lambda accounts: accounts.get_team(accounts_pb2.TeamName(team=team)))
-    if output is Format.JSON:
-        print_json(_row(shown))
-    else:
-        _print_rows([shown], output)
+    _SHOWN.one(shown, output)
 
 
 @commands.command()
@@ -87,7 +84,7 @@ def update(
             accounts_pb2.UpdateTeamRequest(team=now.team_id, etag=etag or now.etag, name=name, limits=limits)
         )
 
-    _print(with_accounts(config, change), output, "is changed")
+    _SHOWN.done(with_accounts(config, change), output, "is changed")
 
 
 @commands.command()
@@ -97,7 +94,7 @@ def delete(
     """Deletes a team and revokes its keys, for good."""
     limit_options.confirm(f"Delete {team} and revoke all its keys?", yes)
     gone = with_accounts(config, lambda accounts: accounts.delete_team(accounts_pb2.TeamName(team=team)))
-    _print(gone, output, "is deleted")
+    _SHOWN.done(gone, output, "is deleted")
 
 
 @commands.command()
@@ -106,7 +103,7 @@ def add(
 ) -> None:
     """Adds a user to a team."""
     member = accounts_pb2.TeamMember(team=team, user=user)
-    _print(with_accounts(config, lambda accounts: accounts.add_team_member(member)), output, f"has {user}")
+    _SHOWN.done(with_accounts(config, lambda accounts: accounts.add_team_member(member)), output, f"has {user}")
 
 
 @commands.command()
@@ -120,19 +117,9 @@ def remove(
     """Removes a user from a team and revokes its keys of the team."""
     limit_options.confirm(f"Remove {user} and revoke its keys of {team}?", yes)
     member = accounts_pb2.TeamMember(team=team, user=user)
-    _print(with_accounts(config, lambda accounts: accounts.remove_team_member(member)), output, f"is without {user}")
-
-
-def _print_rows(teams: list[accounts_pb2.Team], output: Format) -> None:
-    rows = [limit_options.with_limits_told(_row(team)) if output is Format.TABLE else _row(team) for team in teams]
-    print_rows(rows, COLUMNS, output, empty="No teams. Make one: llm-gateway teams create NAME")
-
-
-def _print(team: accounts_pb2.Team, output: Format, done: str) -> None:
-    if output is Format.JSON:
-        print_json(_row(team))
-    else:
-        print(f"{team.name} ({team.team_id}) {done}.")
+    _SHOWN.done(
+        with_accounts(config, lambda accounts: accounts.remove_team_member(member)), output, f"is without {user}"
+    )
 
 
 def _row(team: accounts_pb2.Team) -> dict[str, Any]:
@@ -145,3 +132,6 @@ def _row(team: accounts_pb2.Team) -> dict[str, Any]:
         "created_at": team.created_at,
         "etag": team.etag,
     }
+
+
+_SHOWN = limit_options.Shown(_row, COLUMNS, "No teams. Make one: llm-gateway teams create NAME")

@@ -12,7 +12,7 @@ import typer
 from llm_platform.cli import limit_options
 from llm_platform.cli.connection import ConfigOption, with_accounts
 from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst, Yes
-from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
+from llm_platform.cli.output import Format, FormatOption
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def create(
         password=_read_password(name) if password else "",
         limits=limit_options.limits(None, rpm, tpm, concurrency, rpm_burst, tpm_burst),
     )
-    _print(with_accounts(config, lambda accounts: accounts.create_user(request)), output, "is made")
+    _SHOWN.done(with_accounts(config, lambda accounts: accounts.create_user(request)), output, "is made")
 
 
 @commands.command("list")
@@ -81,14 +81,15 @@ def list_users(
         kind="service_account" if service_accounts else "",
     )
     users = with_accounts(config, lambda accounts: limit_options.every_page(accounts.list_users, request))
-    rows = [limit_options.with_limits_told(_row(user)) if output is Format.TABLE else _row(user) for user in users]
-    print_rows(rows, COLUMNS, output, empty="No users.")
+    _SHOWN.rows(users, output)
 
 
 @commands.command()
 def show(user: UserArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Shows one user."""
-    _show(with_accounts(config, lambda accounts: accounts.get_user(accounts_pb2.UserName(user=user))), output)
+    _SHOWN_WHOLE.one(
+        with_accounts(config, lambda accounts: accounts.get_user(accounts_pb2.UserName(user=user))), output
+    )
 
 
 @commands.command()
@@ -114,19 +115,19 @@ def update(
             accounts_pb2.UpdateUserRequest(user=now.user_id, etag=etag or now.etag, name=name, role=role, limits=limits)
         )
 
-    _print(with_accounts(config, change), output, "is changed")
+    _SHOWN.done(with_accounts(config, change), output, "is changed")
 
 
 @commands.command()
 def disable(user: UserArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Refuses its keys and its password until it is enabled again."""
-    _print(_set_disabled(config, user, True), output, "is disabled")
+    _SHOWN.done(_set_disabled(config, user, True), output, "is disabled")
 
 
 @commands.command()
 def enable(user: UserArgument, config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
     """Takes its keys and its password again."""
-    _print(_set_disabled(config, user, False), output, "is enabled")
+    _SHOWN.done(_set_disabled(config, user, False), output, "is enabled")
 
 
 @commands.command()
@@ -136,7 +137,7 @@ def delete(
     """Deletes a user and revokes its keys, for good."""
     limit_options.confirm(f"Delete {user} and revoke all its keys?", yes)
     gone = with_accounts(config, lambda accounts: accounts.delete_user(accounts_pb2.UserName(user=user)))
-    _print(gone, output, "is deleted")
+    _SHOWN.done(gone, output, "is deleted")
 
 
 def _set_disabled(config: Any, user: str, disabled: bool) -> accounts_pb2.User:
@@ -155,20 +156,6 @@ def _read_password(name: str) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _show(user: accounts_pb2.User, output: Format) -> None:
-    if output is Format.JSON:
-        print_json(_row(user))
-    else:
-        print_rows([limit_options.with_limits_told(_row(user))], (*COLUMNS, "team_ids"), output, empty="")
-
-
-def _print(user: accounts_pb2.User, output: Format, done: str) -> None:
-    if output is Format.JSON:
-        print_json(_row(user))
-    else:
-        print(f"{user.name} ({user.user_id}) {done}.")
-
-
 def _row(user: accounts_pb2.User) -> dict[str, Any]:
     return {
         "user_id": user.user_id,
@@ -183,3 +170,7 @@ def _row(user: accounts_pb2.User) -> dict[str, Any]:
         "disabled_at": user.disabled_at or None,
         "etag": user.etag,
     }
+
+
+_SHOWN = limit_options.Shown(_row, COLUMNS, "No users.")
+_SHOWN_WHOLE = limit_options.Shown(_row, (*COLUMNS, "team_ids"), "")

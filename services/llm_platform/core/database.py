@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from llm_platform.core.database_failures import is_transient, is_unreachable, reason
 from llm_platform.core.errors import CannotStartError
@@ -46,6 +46,8 @@ MIGRATION_TIMEOUT_SECONDS = 60.0
 """How long a start waits for another process that is migrating the same database."""
 CONNECTIONS = 5
 """The most connections to a PostgreSQL server that one engine holds."""
+UNHURRIED_SECONDS = 1_800.0
+"""How long a statement may take that reads a whole table."""
 WAIT_SECONDS = 0.5
 """How often a server that is down at boot is looked for."""
 
@@ -74,6 +76,20 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine.execution_options(**{_READING: True})
+
+
+@asynccontextmanager
+async def unhurried(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to read whole tables with, all of it as it was at the first read. On a server it is one of its
+    own, without the limits in time of what callers wait for; it closes at the end. Raises SQLAlchemyError."""
+    apart = engine.dialect.name == "postgresql"
+    own = _engine(engine.url, 1, UNHURRIED_SECONDS) if apart else engine
+    try:
+        async with reading(own).connect() as connection:
+            yield connection
+    finally:
+        if apart:
+            await own.dispose()
 
 
 @asynccontextmanager

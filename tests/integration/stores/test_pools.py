@@ -7,10 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from llm_platform.auth_service.app import open_accounts
 from llm_platform.billing.app import open_ledger
+from llm_platform.core import postgresql as postgresql_engine
 from llm_platform.core.config import Config, Service, Stores
+from llm_platform.core.database import open_database, unhurried
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2, limiter_pb2
 from llm_platform.rate_limiter.app import open_limiter
@@ -77,3 +81,17 @@ async def test_rate_limiter_holds_its_connections_and_no_more(tmp_path: Path) ->
             assert calls["answered"] > 0
             assert calls.keys() <= {"answered", Code.UNAVAILABLE}
             assert 0 < proxy.most <= CONNECTIONS
+
+
+async def test_what_reads_whole_tables_has_time_and_takes_no_connection_of_the_pool(
+    postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_engine, "STATEMENT_SECONDS", 0.5)
+    slow = text("SELECT pg_sleep(1)")
+    url = postgresql.make_database()
+    async with open_database(url, "llm_platform.billing.migrations", connections=1) as engine:
+        with pytest.raises(SQLAlchemyError):
+            async with engine.connect() as connection:
+                await connection.execute(slow)
+        async with engine.connect(), unhurried(engine) as patient:
+            await patient.execute(slow)
