@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-
+from llm_platform.core.addresses import Address, behind_proxies, is_within, networks
 from llm_platform.http.server.request import Request
 
 FORWARDED_FOR = "x-forwarded-for"
-
-Network = IPv4Network | IPv6Network
 
 
 class ClientAddress:
@@ -20,34 +16,9 @@ class ClientAddress:
 
     def is_within(self, request: Request, ranges: tuple[str, ...]) -> bool:
         """Whether the client's address is in one of the ranges (CIDR); never when it is not known."""
-        address = self.of(request)
-        return address is not None and _is_in(address, networks(ranges))
+        return is_within(self.of(request), networks(ranges))
 
-    def of(self, request: Request) -> IPv4Address | IPv6Address | None:
-        """The last address on the way here that is not a trusted proxy's: what stands before it, anyone may write."""
-        address = _parsed(request.connection.peer_address)
-        if not self._trusted:
-            return address
-        forwarded = request.headers.get(FORWARDED_FOR, "").split(",")
-        while address is not None and _is_in(address, self._trusted) and forwarded:
-            address = _parsed(forwarded.pop().strip())
-        return address
-
-
-@lru_cache(maxsize=4_096)
-def networks(ranges: tuple[str, ...]) -> tuple[Network, ...]:
-    """The ranges read, once for all requests of a key."""
-    return tuple(ip_network(each) for each in ranges)
-
-
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    # A socket for both versions shows IPv4 as ::ffff:a.b.c.d.
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-def _is_in(address: IPv4Address | IPv6Address, ranges: tuple[Network, ...]) -> bool:
-    return any(address in each for each in ranges)
+    def of(self, request: Request) -> Address | None:
+        """The client's; None when it is not known."""
+        forwarded = request.headers.get(FORWARDED_FOR, "")
+        return behind_proxies(request.connection.peer_address, [forwarded], self._trusted)
