@@ -11,6 +11,7 @@ from llm_platform.auth_service.audit.interfaces import AUDIT
 from llm_platform.auth_service.audit.refusals import Refusals
 from llm_platform.auth_service.audit.service import AuditService
 from llm_platform.auth_service.audit.store import AuditStore
+from llm_platform.auth_service.database import AccountDatabase
 from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.passwords import Passwords
@@ -28,8 +29,6 @@ from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from llm_platform.auth_service.sessions.oidc import OidcLogins
     from llm_platform.core.lifecycle import Runtime
 
@@ -70,7 +69,8 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
         async with revocations.running(), refusals.running():
             if config.stores.bootstrap_file is not None:
                 await service.bootstrap(accounts_pb2.BootstrapRequest())
-            store_of_sessions = SessionStore(engine)
+            store_of_sessions = SessionStore(store.database)
+            oidc = _oidc(config, store.database, pepper, store_of_sessions, refusals)
             sessions = SessionService(
                 store_of_sessions,
                 SigningKeys(engine, pepper, _audience(config)),
@@ -79,14 +79,16 @@ async def open_auth_service(config: Config) -> AsyncIterator[AuthService]:
                 pepper=pepper,
                 settings=config.sign_in,
                 refused=refusals.note,
-                oidc=_oidc(config, engine, pepper, store_of_sessions, refusals),
+                oidc=oidc,
             )
+            if oidc is not None:
+                await oidc.check()
             async with sessions.running():
                 yield AuthService(service, sessions, audit, refusals)
 
 
 def _oidc(
-    config: Config, engine: AsyncEngine, pepper: bytes, accounts: SessionStore, refusals: Refusals
+    config: Config, database: AccountDatabase, pepper: bytes, accounts: SessionStore, refusals: Refusals
 ) -> OidcLogins | None:
     if config.oidc is None:
         return None
@@ -94,7 +96,7 @@ def _oidc(
     from llm_platform.auth_service.sessions.identities import Identities
     from llm_platform.auth_service.sessions.oidc import OidcLogins
 
-    return OidcLogins(config.oidc, Identities(engine, pepper), accounts, refusals.note)
+    return OidcLogins(config.oidc, Identities(database, pepper), accounts, refusals.note)
 
 
 def _audience(config: Config) -> str:

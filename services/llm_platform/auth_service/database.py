@@ -52,10 +52,15 @@ class AccountDatabase:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes what no entry needs to hear of, committed at the end."""
+        """A transaction that writes what no entry needs to hear of, committed at the end.
+
+        IntegrityError is left to whoever may meet another writer.
+        """
         try:
             async with self._engine.begin() as connection:
                 yield connection
+        except IntegrityError:
+            raise
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
 

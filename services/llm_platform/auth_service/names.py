@@ -13,6 +13,8 @@ from llm_platform.core.errors import Code, PlatformError
 LONGEST = 100
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible, yet part of how Persian, Hindi or emoji are written: allowed between other characters."""
+_MOST_READ = 1_000
+"""Of what an identity provider calls somebody."""
 _IN_USER_NAMES = frozenset("._@+-")
 
 
@@ -39,6 +41,15 @@ def check_user_name(name: str) -> str:
             param="name",
         )
     return name
+
+
+def user_name_of(text: str) -> str:
+    """What may be a user's name and is closest to the text: one word, in NFC; empty when nothing of it may be."""
+    normal = unicodedata.normalize("NFC", text[:_MOST_READ])
+    words = "".join(each if _is_of_user_name(each) else " " for each in normal).split()
+    name = unicodedata.normalize("NFC", ".".join(words))
+    begin = next((index for index, each in enumerate(name) if each.isalnum()), len(name))
+    return name[begin : begin + LONGEST]
 
 
 def _is_of_user_name(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 * Nobody acts outside of their organisation but the owners and admins of the platform's own.
 * An admin administers everyone but owners; only an owner makes or changes one.
-* Nobody raises their own role or limits; a developer sees and looks after its own keys.
+* Nobody raises their own role or limits, or resets their own password; a developer sees and looks after its own keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from llm_platform.auth_service.rows import Row
-from llm_platform.core.actor import ADMIN, DEVELOPER, OWNER, ROLES, Actor
+from llm_platform.core.actor import ADMIN, DEVELOPER, OWNER, ROLES, Actor, is_over_all
 from llm_platform.core.errors import Code, PlatformError
 
 _KEY_HOLDERS = (OWNER, ADMIN, DEVELOPER)
@@ -18,7 +18,7 @@ _KEY_HOLDERS = (OWNER, ADMIN, DEVELOPER)
 
 def scope(who: Actor) -> str | None:
     """The organisation whose rows it sees; None: every one."""
-    return None if _is_over_all(who) else who.organization_id
+    return None if is_over_all(who) else who.organization_id
 
 
 def own_only(who: Actor) -> str | None:
@@ -26,15 +26,20 @@ def own_only(who: Actor) -> str | None:
     return who.id if who.role == DEVELOPER else None
 
 
+def administers(who: Actor, organization_id: str) -> bool:
+    """Whether it is an administrator of that organisation, or of all of the platform."""
+    return is_over_all(who) or (who.role in {OWNER, ADMIN} and who.organization_id == organization_id)
+
+
 def require_administrator(who: Actor, organization_id: str) -> None:
     """Of that organisation. Raises PERMISSION_DENIED."""
-    if not _is_over_all(who) and not (who.role in {OWNER, ADMIN} and who.organization_id == organization_id):
+    if not administers(who, organization_id):
         _deny("Only an administrator may do this.")
 
 
 def require_platform_administrator(who: Actor) -> None:
     """Raises PERMISSION_DENIED."""
-    if not _is_over_all(who):
+    if not is_over_all(who):
         _deny("Only an administrator of the platform may do this.")
 
 
@@ -60,6 +65,13 @@ def check_user_changed(who: Actor, user: Row, role: str | None, *, limits: bool,
         _deny("Only an owner changes their own limits.")
     if barred:
         _deny("Nobody disables or deletes themselves: ask another administrator.")
+
+
+def check_password_reset(who: Actor, user: Row) -> None:
+    """Whether it may give the user another password. Raises PERMISSION_DENIED."""
+    if who.id == user["user_id"]:
+        _deny("Nobody resets their own password: change it, with the old one.")
+    check_user_changed(who, user, None, limits=False, barred=False)
 
 
 def check_key_made(who: Actor, user: Row) -> None:
@@ -91,11 +103,6 @@ def check_organization_changed(who: Actor, organization: Row, *, limits: bool) -
     require_administrator(who, organization["organization_id"])
     if limits:
         require_platform_administrator(who)
-
-
-def _is_over_all(who: Actor) -> bool:
-    # A service without a person behind it: its rights are the catalogue's alone.
-    return who.kind in {"operator", "service"} or (who.platform and who.role in {OWNER, ADMIN})
 
 
 def _is_owner(who: Actor) -> bool:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_platform.auth_service import permissions, requests, rows
 from llm_platform.auth_service.lookup import check_etag, find_organization, find_team, find_user
 from llm_platform.auth_service.methods import Methods, limit_columns
 from llm_platform.auth_service.names import check_user_name, fold
+from llm_platform.auth_service.owners import check_not_last_owner
 from llm_platform.auth_service.paging import matches, page
 from llm_platform.auth_service.schema import api_keys, team_members, users
+from llm_platform.auth_service.sessions.schema import identities, password_states, sessions
+from llm_platform.auth_service.sessions.store import end_sessions
 from llm_platform.auth_service.team_methods import revoke_keys
-from llm_platform.core.actor import DEVELOPER, OWNER, PLATFORM_ORGANIZATION, actor
+from llm_platform.core.actor import DEVELOPER, OWNER, actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.proto import accounts_pb2
@@ -83,7 +86,7 @@ class UserMethods(Methods):
             return (await _with_teams(connection, [row]))[0]
 
     async def update_user(self, request: accounts_pb2.UpdateUserRequest) -> accounts_pb2.User:
-        """Changes what is set; a disabled user's keys are refused until it is enabled.
+        """Changes what is set; a disabled user's keys are refused until it is enabled, its sessions end for good.
 
         Raises INVALID_REQUEST, NOT_FOUND, CONFLICT (etag, name, the last owner), PERMISSION_DENIED.
         """
@@ -97,18 +100,23 @@ class UserMethods(Methods):
             check_etag(row, request.etag)
             _check_kind_may(row["kind"], role or row["as_role"])
             if request.disabled or (role or OWNER) != OWNER:
-                await _check_not_last_owner(connection, row)
+                await check_not_last_owner(connection, row)
             if values.get("name", row["name"]) != row["name"]:
                 await _check_free(connection, values["name"])
             if request.disabled and row["disabled_at"] is not None:
                 del values["disabled_at"]  # since then
             changed = await _write(connection, row, values | {"change": number})
-            await self._audit(connection, "UpdateUser", row["user_id"], row["organization_id"], values)
+            told = dict(values)
+            if request.disabled:
+                told["sessions_ended"] = await self._end_sessions(connection, row["user_id"], "disabled")
+            await self._audit(connection, "UpdateUser", row["user_id"], row["organization_id"], told)
         self._revocations.changed()
         return changed
 
     async def delete_user(self, request: accounts_pb2.UserName) -> accounts_pb2.User:
-        """Deletes it and revokes its keys; of it stays the id, for the ledger.
+        """Deletes it, revokes its keys and ends its sessions; of it stays the id, for the ledger.
+
+        Whoever signed in as it at the identity provider is nobody known there any more.
 
         Raises NOT_FOUND, CONFLICT (the last owner), PERMISSION_DENIED.
         """
@@ -116,15 +124,22 @@ class UserMethods(Methods):
         async with self._database.change() as (connection, number):
             row = await find_user(connection, actor.get(), request.user)
             permissions.check_user_changed(actor.get(), row, None, limits=False, barred=True)
-            await _check_not_last_owner(connection, row, may_be_last_member=True)
+            await check_not_last_owner(connection, row, may_be_last_member=True)
             user_id = row["user_id"]
             await revoke_keys(connection, api_keys.c.user_id == user_id, now_ms, number)
             await connection.execute(delete(team_members).where(team_members.c.user_id == user_id))
+            for table in (password_states, identities):
+                await connection.execute(delete(table).where(table.c.user_id == user_id))
+            ended = await self._end_sessions(connection, user_id, "deleted")
             forgotten = {"name": user_id, "folded": user_id, "password_hash": ""}
             gone = await _write(connection, row, forgotten | {"deleted_at": now_ms, "change": number})
-            await self._audit(connection, "DeleteUser", user_id, row["organization_id"], {"name": row["name"]})
+            told = {"name": row["name"], "sessions_ended": ended}
+            await self._audit(connection, "DeleteUser", user_id, row["organization_id"], told)
         self._revocations.changed()
         return gone
+
+    async def _end_sessions(self, connection: AsyncConnection, user_id: str, reason: str) -> int:
+        return await end_sessions(connection, sessions.c.user_id == user_id, reason, self._now_ms())
 
 
 def user_row(name: str, role: str, password_hash: str, now_ms: int) -> dict[str, Any]:
@@ -158,29 +173,6 @@ def _check_kind_may(kind: str, role: str) -> None:
     if kind == SERVICE_ACCOUNT and role == OWNER:
         raise PlatformError(
             Code.INVALID_REQUEST, "A service account is nobody's owner: give another role.", param="role"
-        )
-
-
-async def _check_not_last_owner(
-    connection: AsyncConnection, row: rows.Row, *, may_be_last_member: bool = False
-) -> None:
-    """Of its organisation; the last member of one but the platform's may go, or it could never be deleted."""
-    if row["as_role"] != OWNER or row["disabled_at"] is not None:
-        return
-    others = (
-        select(func.count(), func.count().filter(rows.role() == OWNER, users.c.disabled_at.is_(None)))
-        .select_from(users)
-        .where(
-            users.c.organization_id == row["organization_id"],
-            users.c.deleted_at.is_(None),
-            users.c.user_id != row["user_id"],
-        )
-    )
-    members, owners = (await connection.execute(others)).one()
-    alone = may_be_last_member and not members and row["organization_id"] != PLATFORM_ORGANIZATION
-    if not owners and not alone:
-        raise PlatformError(
-            Code.CONFLICT, "This is the last owner of the organisation: make another one first.", param="user"
         )
 
 

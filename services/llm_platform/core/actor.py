@@ -45,6 +45,11 @@ OPERATOR = Actor("operator", "operator", "operator", OWNER, "", platform=True)
 actor: ContextVar[Actor] = ContextVar("actor", default=OPERATOR)
 
 
+def is_over_all(who: Actor) -> bool:
+    """Whether it acts on all of the platform. A service without a person behind it has the catalogue's rights alone."""
+    return who.kind in {"operator", "service"} or (who.platform and who.role in {OWNER, ADMIN})
+
+
 def administers_platform(organization_id: str, role: str) -> bool:
     """Whether this role in this organisation administers all of the platform."""
     return organization_id == PLATFORM_ORGANIZATION and role in {OWNER, ADMIN}

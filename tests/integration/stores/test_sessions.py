@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from llm_platform.auth_service.audit.refusals import Refusals
 from llm_platform.auth_service.audit.service import AuditService
 from llm_platform.auth_service.audit.store import AuditStore
+from llm_platform.auth_service.database import AccountDatabase
 from llm_platform.auth_service.passwords import Passwords
-from llm_platform.auth_service.schema import users
+from llm_platform.auth_service.schema import organizations, users
 from llm_platform.auth_service.sessions import service as services
 from llm_platform.auth_service.sessions.lockout import FIRST_LOCK_SECONDS, LONGEST_LOCK_SECONDS
 from llm_platform.auth_service.sessions.rules import actor_of
@@ -52,19 +53,33 @@ class Keys:
         )
 
 
+class Interrupted(Passwords):
+    """Runs ``meanwhile`` once after a password was found to be right, before anybody hears of it."""
+
+    meanwhile: Callable[[], Awaitable[Any]] | None = None
+
+    async def verify(self, encoded: str | None, password: str) -> bool:
+        right = await super().verify(encoded, password)
+        if right and (meanwhile := self.meanwhile) is not None:
+            self.meanwhile = None
+            await meanwhile()
+        return right
+
+
 class World:
     """One process of auth-service."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self.engine = engine
         self.clock = clock
+        self.database = AccountDatabase(engine)
         self.audit = AuditService(AuditStore(engine), clock)
         self.refusals = Refusals(self.audit.write)
         self.keys = Keys()
         self.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        self.passwords = Passwords(self.hasher)
+        self.passwords = Interrupted(self.hasher)
         self.service = SessionService(
-            SessionStore(engine),
+            SessionStore(self.database),
             SigningKeys(engine, b"p" * 32, "prod.example", clock),
             self.keys,
             self.passwords,
@@ -87,6 +102,11 @@ class World:
         async with self.engine.begin() as connection:
             await connection.execute(insert(users).values(row | columns))
         return f"usr_{name}"
+
+    async def add_organization(self, organization_id: str) -> None:
+        row = {"organization_id": organization_id, "name": organization_id, "folded": organization_id, "created_at": 0}
+        async with self.engine.begin() as connection:
+            await connection.execute(insert(organizations).values(row))
 
     async def change(self, user: str, /, **columns: Any) -> None:
         async with self.engine.begin() as connection:
@@ -302,6 +322,65 @@ async def test_a_reset_unlocks_ends_sessions_and_its_password_opens_nothing_but_
     assert (await world.token(signed_in.token)).user_id == "usr_zoe"
 
 
+@pytest.mark.parametrize("outdated", [False, True])
+async def test_a_login_under_way_does_not_survive_a_reset_nor_bring_the_old_password_back(
+    world: World, outdated: bool
+) -> None:
+    if outdated:
+        old = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1)
+        await world.change("zoe", password_hash=old.hash(PASSWORD))
+    one_time = []
+
+    async def meanwhile() -> None:
+        one_time.append(await reset(world))
+
+    world.passwords.meanwhile = meanwhile
+    assert (await world.refused(password=PASSWORD)).code is Code.UNAUTHENTICATED
+    assert await listed(world, "usr_zoe") == []
+    assert (await world.refused(password=PASSWORD)).code is Code.UNAUTHENTICATED
+    assert await world.login(password=one_time[0].password)
+
+
+async def test_a_login_under_way_does_not_survive_that_the_user_is_disabled(world: World) -> None:
+    world.passwords.meanwhile = lambda: world.change("zoe", disabled_at=1)
+    assert (await world.refused(password=PASSWORD)).code is Code.UNAUTHENTICATED
+    await world.change("zoe", disabled_at=None)
+    assert await listed(world, "usr_zoe") == []
+
+
+async def test_a_change_under_way_does_not_undo_a_reset(world: World) -> None:
+    session = await world.login()
+    one_time = []
+
+    async def meanwhile() -> None:
+        one_time.append(await reset(world))
+
+    world.passwords.meanwhile = meanwhile
+    with pytest.raises(PlatformError) as refused:
+        await change(world, session)
+    assert refused.value.code is Code.UNAUTHENTICATED
+    assert (await world.refused(password=NEW)).code is Code.UNAUTHENTICATED
+    assert await world.login(password=one_time[0].password)
+
+
+async def test_an_outdated_hash_is_made_anew_at_a_login(world: World) -> None:
+    await world.change("zoe", password_hash=PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD))
+    for _ in range(2):
+        assert await world.login()
+    async with world.engine.connect() as connection:
+        kept = (await connection.execute(select(users.c.password_hash))).scalar_one()
+    assert not world.passwords.is_outdated(kept)
+
+
+async def test_a_reset_password_does_not_shut_out_who_signs_in_at_an_identity_provider(world: World) -> None:
+    await reset(world)
+    account = await SessionStore(world.database).account(name="zoe")
+    assert account is not None
+    signed_in = await world.service._begin(account, "oidc", HERE)
+    assert signed_in is not None
+    assert (await world.token(signed_in.token)).user_id == "usr_zoe"
+
+
 async def test_a_password_for_one_login_is_of_no_use_after_a_day(world: World) -> None:
     with acting("owner"):
         one_time = await reset(world)
@@ -319,12 +398,13 @@ async def test_only_those_who_administer_somebody_reset_and_end(world: World) ->
             with who, pytest.raises(PlatformError) as refused:
                 await work
             assert refused.value.code is Code.NOT_FOUND
-    with acting("developer", user_id="usr_zoe"), pytest.raises(PlatformError) as refused:
-        await reset(world)  # not even one's own: that is changing it
-    assert refused.value.code is Code.NOT_FOUND
-    with acting("admin"), pytest.raises(PlatformError) as refused:
-        await reset(world, "boss")
-    assert refused.value.code is Code.PERMISSION_DENIED
+    bosses = await world.login("boss")
+    for who in (acting("admin"), acting("admin", "org_platform")):  # no admin acts on an owner, wherever that is
+        for work in (reset(world, "boss"), end(world, user="usr_boss"), listed(world, "usr_boss")):
+            with who, pytest.raises(PlatformError, match="Only an owner") as refused:
+                await work
+            assert refused.value.code is Code.PERMISSION_DENIED
+    assert await world.token(bosses)
     with acting("owner"), pytest.raises(PlatformError, match="service account"):
         await reset(world, "robot")
     assert await world.token(session)
@@ -332,6 +412,21 @@ async def test_only_those_who_administer_somebody_reset_and_end(world: World) ->
         assert len(await listed(world, "usr_zoe")) == 1
         await reset(world)
     assert await world.ended(session)
+
+
+@pytest.mark.parametrize("who", [("developer", "org_a"), ("owner", "org_a"), ("admin", "org_platform")])
+async def test_nobody_resets_their_own_password_whose_old_one_they_may_not_know(
+    world: World, who: tuple[str, str]
+) -> None:
+    role, organization = who
+    await world.change("zoe", organization_role=role, organization_id=organization)
+    session = await world.login()
+    for name in ("zoe", "usr_zoe"):
+        with acting(role, organization, "usr_zoe"), pytest.raises(PlatformError, match="with the old one") as refused:
+            await reset(world, name)
+        assert refused.value.code is Code.PERMISSION_DENIED
+    assert await world.token(session)
+    assert await world.login()
 
 
 async def listed(world: World, user: str = "") -> list[sessions_pb2.Session]:
@@ -403,10 +498,27 @@ async def test_logins_refusals_and_resets_stand_in_the_audit_log_and_the_metrics
     ]
     assert sorted(await world.audited()) == [
         ("Sessions/Login", "", "", "refused", 1),
-        ("Sessions/Login", "", "", "refused", 1),
+        ("Sessions/Login", "", "usr_zoe", "refused", 1),  # locked
         ("Sessions/Login", "", "usr_zoe", "refused", 3),
         ("Sessions/Login", "usr_zoe", "usr_zoe", "ok", 1),
         ("Sessions/ResetPassword", "usr_other", "usr_zoe", "ok", 1),
+    ]
+
+
+async def test_the_owner_of_an_organisation_sees_whose_logins_and_changes_were_refused(world: World) -> None:
+    session = await world.login()
+    await world.refused()
+    for _ in range(2):
+        with pytest.raises(PlatformError):
+            await change(world, session, old="guess")
+    await world.refused(password=PASSWORD)  # locked
+    await world.refused("nobody")
+    with acting("owner"):
+        told = await world.audited(result="refused")
+    assert sorted(told) == [
+        ("Sessions/ChangePassword", "", "usr_zoe", "refused", 2),
+        ("Sessions/Login", "", "usr_zoe", "refused", 1),
+        ("Sessions/Login", "", "usr_zoe", "refused", 1),
     ]
 
 

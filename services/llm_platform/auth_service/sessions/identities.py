@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_platform.auth_service.audit.entry import Draft
 from llm_platform.auth_service.audit.store import append
-from llm_platform.auth_service.rows import role as role_column
-from llm_platform.auth_service.rows import role_before
-from llm_platform.auth_service.schema import revocation_counter, users
+from llm_platform.auth_service.database import AccountDatabase
+from llm_platform.auth_service.names import check_user_name, fold
+from llm_platform.auth_service.owners import check_not_last_owner
+from llm_platform.auth_service.rows import Row, role_before, select_users
+from llm_platform.auth_service.schema import organizations, users
 from llm_platform.auth_service.sessions.schema import identities, oidc_flows
 from llm_platform.auth_service.sessions.sealing import BrokenSealError, Seal
-from llm_platform.core.database_failures import unavailable
-from llm_platform.core.ids import new_id
+from llm_platform.auth_service.user_methods import user_row
+from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.logging import get_logger
 
 FLOW_SECONDS = 600
 """How long somebody may take to sign in at the provider."""
 
+_NO_ORGANIZATION = "oidc.organization names no organisation that there is: nobody new can come in."
+
+log = get_logger("auth-service.oidc")
+
 
 class Identities:
-    """Every method is one transaction. Failures of the database are UNAVAILABLE."""
+    """Failures of the database are UNAVAILABLE."""
 
-    def __init__(self, engine: AsyncEngine, pepper: bytes) -> None:
-        self._engine = engine
+    def __init__(self, database: AccountDatabase, pepper: bytes) -> None:
+        self._database = database
         self._seal = Seal(pepper, "oidc flows")
 
     async def begin(self, state: str, content: Mapping[str, str], now_ms: int) -> None:
@@ -38,13 +43,13 @@ class Identities:
         name = _digest(state)
         sealed = self._seal.close(msgspec.json.encode(content), name)
         row = {"state": name, "sealed": sealed, "expires_at": now_ms + FLOW_SECONDS * 1000}
-        async with self._write() as connection:
+        async with self._database.write() as connection:
             await connection.execute(insert(oidc_flows).values(row))
 
     async def take(self, state: str, now_ms: int) -> dict[str, str] | None:
         """What was kept for ``state``, once; None when nothing was, or too long ago."""
         name = _digest(state)
-        async with self._write() as connection:
+        async with self._database.write() as connection:
             removed = delete(oidc_flows).where(oidc_flows.c.state == name)
             row = (await connection.execute(removed.returning(oidc_flows.c.sealed, oidc_flows.c.expires_at))).first()
         if row is None or row.expires_at <= now_ms:
@@ -54,66 +59,90 @@ class Identities:
         except BrokenSealError:
             return None
 
+    async def check_organization(self, organization_id: str) -> None:
+        """Logs it as an error when there is no such organisation, which new users are to belong to."""
+        async with self._database.read() as connection:
+            if not await _has_organization(connection, organization_id):
+                log.error(_NO_ORGANIZATION, organization=organization_id)
+
     async def user_of(self, issuer: str, subject: str, role: str, now_ms: int) -> str | None:
-        """The user of that identity, whose role becomes ``role`` (empty: stays); None when there is none yet."""
-        mine = (identities.c.issuer == issuer) & (identities.c.subject == subject)
-        async with self._write() as connection:
-            # The counter's lock first, as every change of accounts takes it (schema.py).
-            number = await _next_number(connection) if role else 0
-            user_id = (await connection.execute(select(identities.c.user_id).where(mine))).scalar()
-            if user_id is None:
+        """The user of that identity, whose role becomes ``role`` (empty: stays); None when there is none.
+
+        The last owner of an organisation stays one, and nothing of a disabled user is changed.
+        """
+        mine = _is(issuer, subject)
+        async with self._database.write() as connection:
+            user = await _user_of(connection, mine)
+            if user is None:
                 return None
-            await connection.execute(update(identities).where(mine).values(used_at=now_ms))
-            before = (await connection.execute(select(role_column()).where(users.c.user_id == user_id))).scalar()
-            if role and before != role:
-                values = {"organization_role": role, "role": role_before(role), "version": users.c.version + 1}
-                change = update(users).where(users.c.user_id == user_id).values(values | {"change": number})
-                await connection.execute(change)
-                details = {"role": role, "role_before": before, "by": issuer}
-                await append(connection, now_ms, Draft("Accounts/UpdateUser", target=str(user_id), details=details))
-            return str(user_id)
+            if user["disabled_at"] is None:
+                await connection.execute(update(identities).where(mine).values(used_at=now_ms))
+        if role not in {"", user["as_role"]} and user["disabled_at"] is None:
+            await self._change_role(issuer, subject, role, now_ms)
+        return str(user["user_id"])
+
+    async def _change_role(self, issuer: str, subject: str, role: str, now_ms: int) -> None:
+        async with self._database.change() as (connection, number):
+            user = await _user_of(connection, _is(issuer, subject))
+            if user is None or user["disabled_at"] is not None or user["as_role"] == role:
+                return
+            details = {"role": role, "role_before": user["as_role"], "by": issuer}
+            target, organization_id = user["user_id"], user["organization_id"]
+            audit = Draft("Accounts/UpdateUser", target=target, organization_id=organization_id, details=details)
+            try:
+                await check_not_last_owner(connection, user)
+            except PlatformError as error:
+                log.warning("the groups of an identity would leave an organisation without an owner", user=target)
+                await append(connection, now_ms, audit._replace(result="refused", reason=error.message))
+                return
+            values = {"organization_role": role, "role": role_before(role), "version": users.c.version + 1}
+            await connection.execute(update(users).where(users.c.user_id == target).values(values | {"change": number}))
+            await append(connection, now_ms, audit)
 
     async def add_user(self, issuer: str, subject: str, name: str, role: str, organization_id: str, now_ms: int) -> str:
-        """A new user for an identity; a name that is taken gets an ending. Two logins at once make one user."""
-        user_id = new_id("usr")
-        row = {
-            "user_id": user_id,
-            "role": role_before(role),
-            "organization_role": role,
-            "password_hash": "",
-            "organization_id": organization_id,
-            "created_at": now_ms,
-        }
-        known = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_at": now_ms, "used_at": now_ms}
-        try:
-            async with self._write() as connection:
-                taken = (await connection.execute(select(users.c.user_id).where(users.c.name == name))).first()
-                row["name"] = f"{name[:90]}-{user_id[-6:]}" if taken else name
-                await connection.execute(insert(users).values(row))
-                await connection.execute(insert(identities).values(known))
-                details = {"name": row["name"], "role": role, "issuer": issuer}
-                draft = Draft("Accounts/CreateUser", target=user_id, organization_id=organization_id, details=details)
-                await append(connection, now_ms, draft)
-        except IntegrityError:
-            if (other := await self.user_of(issuer, subject, "", now_ms)) is not None:
-                return other
-            return await self.add_user(issuer, subject, f"{name[:80]}-{user_id[-6:]}", role, organization_id, now_ms)
+        """A new user for an identity; a name that is taken gets an ending. Two logins at once make one user.
+
+        ``name`` is one that a user may have. Raises PERMISSION_DENIED when there is no such organisation.
+        """
+        row = user_row(check_user_name(name), role, "", now_ms) | {"organization_id": organization_id}
+        user_id = str(row["user_id"])
+        async with self._database.change() as (connection, _):
+            if (other := await _user_of(connection, _is(issuer, subject))) is not None:
+                return str(other["user_id"])
+            if not await _has_organization(connection, organization_id):
+                raise PlatformError(Code.PERMISSION_DENIED, f"{_NO_ORGANIZATION} Ask an administrator.")
+            taken = (await connection.execute(select(users.c.user_id).where(users.c.name == name))).first()
+            if taken is not None:
+                name = f"{name[:90]}-{user_id[-6:]}"
+                row |= {"name": name, "folded": fold(name)}
+            await connection.execute(insert(users).values(row))
+            # Left by the release before, which deleted users without it.
+            deleted = select(users.c.user_id).where(users.c.deleted_at.is_not(None))
+            gone = _is(issuer, subject) & identities.c.user_id.in_(deleted)
+            await connection.execute(delete(identities).where(gone))
+            known = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_at": now_ms, "used_at": now_ms}
+            await connection.execute(insert(identities).values(known))
+            details = {"name": name, "role": role, "issuer": issuer}
+            draft = Draft("Accounts/CreateUser", target=user_id, organization_id=organization_id, details=details)
+            await append(connection, now_ms, draft)
         return user_id
 
-    @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise unavailable(error, "The accounts' database") from None
+
+async def _has_organization(connection: AsyncConnection, organization_id: str) -> bool:
+    query = select(organizations.c.organization_id).where(
+        organizations.c.organization_id == organization_id, organizations.c.deleted_at.is_(None)
+    )
+    return (await connection.execute(query)).first() is not None
 
 
-async def _next_number(connection: AsyncConnection) -> int:
-    change = update(revocation_counter).values(value=revocation_counter.c.value + 1)
-    return int((await connection.execute(change.returning(revocation_counter.c.value))).scalar_one())
+def _is(issuer: str, subject: str) -> ColumnElement[bool]:
+    return (identities.c.issuer == issuer) & (identities.c.subject == subject)
+
+
+async def _user_of(connection: AsyncConnection, which: ColumnElement[bool]) -> Row | None:
+    query = select_users().join(identities, identities.c.user_id == users.c.user_id)
+    row: Row | None = (await connection.execute(query.where(which, users.c.deleted_at.is_(None)))).mappings().first()
+    return row
 
 
 def _digest(state: str) -> str:

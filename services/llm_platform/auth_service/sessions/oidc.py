@@ -9,9 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from llm_platform.auth_service.audit.entry import NOBODY, Draft
+from llm_platform.auth_service.names import user_name_of
 from llm_platform.auth_service.sessions.identities import Identities, role_of
 from llm_platform.auth_service.sessions.provider import Provider, RefusedLoginError
 from llm_platform.auth_service.sessions.store import Account
@@ -20,9 +21,10 @@ from llm_platform.core.actor import ROLES
 from llm_platform.core.config.model import Oidc
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
-from llm_platform.proto import sessions_pb2
+from llm_platform.proto import accounts_pb2, sessions_pb2
 
 METHOD = "oidc"
+_BARRED = "This user is disabled or deleted. Ask an administrator."
 
 log = get_logger("auth-service.oidc")
 
@@ -67,15 +69,28 @@ class OidcLogins:
         """Whoever came back with ``code``. Raises UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE (the provider)."""
         try:
             claims = await self._claims(state, code)
-            return await self._account(claims)
+            account = await self._account(claims)
         except RefusedLoginError as error:
             log.warning("a login at the identity provider is refused", reason=str(error))
-            self._refuse(str(error), origin)
+            self._note(str(error), origin)
             raise PlatformError(Code.UNAUTHENTICATED, "Signing in did not succeed. Begin again.") from None
         except PlatformError as error:
             if error.code is Code.PERMISSION_DENIED:
-                self._refuse(error.message, origin)
+                self._note(error.message, origin)
             raise
+        if not account.active:
+            self.refuse_user(account.user, origin)
+        return account
+
+    def refuse_user(self, user: accounts_pb2.User, origin: sessions_pb2.Origin) -> NoReturn:
+        """Whoever came back is that user, who may not come in. Raises PERMISSION_DENIED."""
+        self._note(_BARRED, origin, user)
+        raise PlatformError(Code.PERMISSION_DENIED, _BARRED)
+
+    async def check(self) -> None:
+        """Tells in the log of what would keep everybody new out. Raises UNAVAILABLE."""
+        if self._settings.create_users:
+            await self._identities.check_organization(self._settings.organization)
 
     async def _claims(self, state: str, code: str) -> dict[str, Any]:
         kept = await self._identities.take(state, self._now_ms())
@@ -98,22 +113,25 @@ class OidcLogins:
             name, organization = _name(claims), settings.organization
             user_id = await self._identities.add_user(issuer, subject, name, role, organization, now_ms)
         account = await self._accounts.account(user_id=user_id)
-        if account is None or not account.active:
-            raise PlatformError(Code.PERMISSION_DENIED, "This user is disabled. Ask an administrator.")
+        if account is None:  # deleted at this moment
+            raise PlatformError(Code.PERMISSION_DENIED, _BARRED)
         return account
 
-    def _refuse(self, reason: str, origin: sessions_pb2.Origin) -> None:
+    def _note(self, reason: str, origin: sessions_pb2.Origin, user: accounts_pb2.User | None = None) -> None:
         metrics.logins.labels(METHOD, "refused").inc()
-        self._refused(Draft("Sessions/FinishOidc", result="refused", reason=reason, who=NOBODY, source=origin.address))
+        draft = Draft("Sessions/FinishOidc", result="refused", reason=reason, who=NOBODY, source=origin.address)
+        # Whom nobody knows would have come into this organisation: its owner sees it.
+        organization_id = user.organization_id if user else self._settings.organization
+        self._refused(draft._replace(target=user.user_id if user else "", organization_id=organization_id))
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
 
 
 def _name(claims: dict[str, Any]) -> str:
-    """What a new user is called: an address of mail only when the provider has verified it."""
+    """What a new user is called, as names of users are: an address of mail only when the provider has verified it."""
     verified = claims.get("email") if claims.get("email_verified") is True else None
     for said in (claims.get("preferred_username"), verified, claims["sub"]):
-        if isinstance(said, str) and (name := "".join(each for each in said if each.isprintable()).strip()[:100]):
+        if isinstance(said, str) and (name := user_name_of(said)):
             return name
     return "user"

@@ -7,20 +7,23 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from llm_platform.auth_service.audit.entry import NOBODY, Draft
+from llm_platform.auth_service import permissions
+from llm_platform.auth_service.audit.entry import Draft
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.requests import rfc3339
+from llm_platform.auth_service.rows import Row
 from llm_platform.auth_service.sessions import tokens
-from llm_platform.auth_service.sessions.lockout import Subject, subjects
-from llm_platform.auth_service.sessions.rules import actor_of, is_over, network, plain, shown, unfit
+from llm_platform.auth_service.sessions.lockout import Subject
+from llm_platform.auth_service.sessions.proof import PasswordProof
+from llm_platform.auth_service.sessions.rules import actor_of, plain, shown, unfit
 from llm_platform.auth_service.sessions.schema import sessions
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
 from llm_platform.auth_service.sessions.store import Account, Found, SessionStore
 from llm_platform.auth_service.sessions.strength import check_strength
 from llm_platform.core import metrics
-from llm_platform.core.actor import ADMIN, OWNER, actor
+from llm_platform.core.actor import actor
 from llm_platform.core.actor_token import LIFETIME_SECONDS, Claims
 from llm_platform.core.config.model import SignIn
 from llm_platform.core.errors import Code, PlatformError
@@ -39,8 +42,6 @@ USED_SECONDS = 60
 TIDY_SECONDS = 300.0
 FIRST_TIDY_SECONDS = 10.0
 """A command that opens the accounts for a moment does not tidy them."""
-
-_WRONG = "The name or the password is wrong."
 
 log = get_logger("auth-service.sessions")
 
@@ -77,6 +78,7 @@ class SessionService:
         self._settings = settings
         self._refused = refused
         self._clock = clock
+        self._proof = PasswordProof(store, passwords, pepper=pepper, settings=settings, refused=refused, clock=clock)
 
     async def public_keys(self, request: common_pb2.Empty) -> sessions_pb2.PublicKeySet:  # noqa: ARG002
         """The keys that tokens are checked with."""
@@ -95,9 +97,14 @@ class SessionService:
         Raises UNAUTHENTICATED, the same and after the same time for an unknown name, and RATE_LIMITED with how long to
         wait after failures of the name or of the address.
         """
-        counted = self._subjects(request.name, request.origin)
-        account = await self._proved(request.name, request.password, request.origin, counted)
-        return await self.begin(account, "password", request.origin, counted, request.password)
+        action, origin = "Sessions/Login", request.origin
+        counted = self._proof.subjects(request.name, origin)
+        account = await self._proof.account(action, request.name, request.password, origin, counted)
+        new_hash = await self._proof.outdated(account, request.password)
+        session = await self._begin(account, "password", origin, counted, new_hash)
+        if session is None:
+            self._proof.refuse(action, account, origin)
+        return session
 
     async def begin_oidc(self, request: sessions_pb2.BeginOidcRequest) -> sessions_pb2.OidcStart:
         """Begins a login at the identity provider. Raises NOT_FOUND without one, INVALID_REQUEST, UNAVAILABLE."""
@@ -106,22 +113,25 @@ class SessionService:
     async def finish_oidc(self, request: sessions_pb2.FinishOidcRequest) -> sessions_pb2.SignedIn:
         """A session for whoever came back from it. Raises UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE."""
         account = await self._logins().finish(request.state, request.code, request.origin)
-        return await self.begin(account._replace(must_change=False), "oidc", request.origin, [])
+        session = await self._begin(account._replace(must_change=False), "oidc", request.origin)
+        if session is None:
+            self._logins().refuse_user(account.user, request.origin)
+        return session
 
     def _logins(self) -> OidcLogins:
         if self._oidc is None:
             raise PlatformError(Code.NOT_FOUND, "No identity provider is configured: see oidc in the configuration.")
         return self._oidc
 
-    async def begin(
+    async def _begin(
         self,
         account: Account,
         method: str,
         origin: sessions_pb2.Origin,
-        counted: Sequence[Subject],
-        password: str = "",
-    ) -> sessions_pb2.SignedIn:
-        """A session for somebody who has proved who it is."""
+        counted: Sequence[Subject] = (),
+        new_hash: str = "",
+    ) -> sessions_pb2.SignedIn | None:
+        """A session for somebody who has proved who it is; None when that does not hold any more."""
         now_ms, token = self._now_ms(), tokens.new_token()
         row = {
             "session_id": new_id("ses"),
@@ -136,8 +146,8 @@ class SessionService:
         }
         who = actor_of(account.user)
         audit = Draft("Sessions/Login", target=account.user.user_id, who=who, source=origin.address, reason=method)
-        outdated = bool(password) and self._passwords.is_outdated(account.password_hash)
-        await self._store.begin(row, counted, audit, await self._passwords.hash(password) if outdated else "")
+        if not await self._store.begin(row, account, counted, audit, new_hash):
+            return None
         metrics.logins.labels(method, "ok").inc()
         return sessions_pb2.SignedIn(token=token, session=shown(row), must_change_password=account.must_change)
 
@@ -155,10 +165,11 @@ class SessionService:
     async def token(self, request: sessions_pb2.SessionToken) -> sessions_pb2.ActorToken:
         """A token for the session.
 
-        Raises UNAUTHENTICATED when it has ended, PERMISSION_DENIED while the password is one for a single login.
+        Raises UNAUTHENTICATED when it has ended, PERMISSION_DENIED while the password that it was begun with is one
+        for a single login.
         """
-        found = await self._live(request.token, "session")
-        if found.account.must_change:
+        found = await self._live(request.token)
+        if found.account.must_change and found.row["method"] == "password":
             self._no_token("session", found.account.user, "the password must be changed")
             raise PlatformError(Code.PERMISSION_DENIED, "Change the password first.", param="password")
         now_ms = self._now_ms()
@@ -204,53 +215,59 @@ class SessionService:
 
     async def list(self, request: sessions_pb2.ListSessionsRequest) -> sessions_pb2.SessionList:
         """Live sessions, own or of somebody whom the actor administers. Raises NOT_FOUND."""
-        user_id = request.user or actor.get().id
-        await self._administered(user_id)
+        user_id = (await self._administered(request.user or actor.get().id))["user_id"]
         rows = await self._store.live(user_id, self._now_ms(), self._idle_since())
         return sessions_pb2.SessionList(items=[shown(row) for row in rows])
 
     async def end(self, request: sessions_pb2.EndSessionsRequest) -> sessions_pb2.EndedSessions:
-        """Ends one session, or all of a user. Tokens given for them hold for five minutes at most. Raises NOT_FOUND."""
+        """Ends one session, or all of a user. Tokens given for them hold for five minutes at most.
+
+        Raises NOT_FOUND, PERMISSION_DENIED.
+        """
         if bool(request.session_id) == bool(request.user):
             raise PlatformError(Code.INVALID_REQUEST, "Name a session or a user.", param="session_id")
-        user_id, which = request.user, sessions.c.user_id == request.user
+        row = await self._store.session(request.session_id) if request.session_id else None
+        user = await self._administered(row["user_id"] if row else request.user)
+        which = sessions.c.user_id == user["user_id"]
         if request.session_id:
-            row = await self._store.session(request.session_id)
-            user_id, which = row["user_id"] if row else "", sessions.c.session_id == request.session_id
-        user = (await self._administered(user_id)).user
-        target = request.session_id or user.user_id
-        audit = Draft("Sessions/End", target=target, organization_id=user.organization_id)
+            which = sessions.c.session_id == request.session_id
+        target = request.session_id or user["user_id"]
+        audit = Draft("Sessions/End", target=target, organization_id=user["organization_id"])
         return sessions_pb2.EndedSessions(sessions=await self._store.end(which, "ended", self._now_ms(), audit))
 
     # Passwords
 
     async def change_password(self, request: sessions_pb2.ChangePasswordRequest) -> common_pb2.Empty:
         """A new password for whoever is signed in; other sessions end. Raises as ``login``, and INVALID_REQUEST."""
-        found = await self._live(request.token, "session")
-        user = found.account.user
-        counted = self._subjects(user.name, request.origin)
+        found = await self._live(request.token)
+        user, action, origin = found.account.user, "Sessions/ChangePassword", request.origin
+        counted = self._proof.subjects(user.name, origin)
         if request.new_password == request.old_password:
             raise PlatformError(Code.INVALID_REQUEST, "The new password is the old one.", param="new_password")
         check_strength(request.new_password, user.name)
         new_hash = await self._passwords.hash(request.new_password)
-        await self._proved(user.name, request.old_password, request.origin, counted)
+        proved = await self._proof.account(action, user.name, request.old_password, origin, counted)
         state = {"must_change": False, "changed_at": self._now_ms(), "expires_at": None}
-        audit = Draft("Sessions/ChangePassword", target=user.user_id, who=actor_of(user), source=request.origin.address)
-        await self._store.set_password(user.user_id, new_hash, state, found.row["session_id"], counted, audit)
+        audit = Draft(action, target=user.user_id, who=actor_of(user), source=origin.address)
+        keep = found.row["session_id"]
+        if not await self._store.set_password(user.user_id, new_hash, state, keep, counted, audit, proved):
+            self._proof.refuse(action, proved, origin)
         return common_pb2.Empty()
 
     async def reset_password(self, request: sessions_pb2.ResetPasswordRequest) -> sessions_pb2.OneTimePassword:
-        """A password for one login, after which it must be changed; all sessions end, and a lock. Raises NOT_FOUND."""
-        found = await self._store.account(user_id=request.user) or await self._store.account(name=request.user)
-        user = (await self._administered(found.user.user_id if found else "", change=True)).user
-        if user.kind != "user":
+        """A password for one login, after which it must be changed; all sessions end, and a lock.
+
+        Raises NOT_FOUND, PERMISSION_DENIED.
+        """
+        user = await self._administered(request.user, reset=True)
+        if user["kind"] != "user":
             raise PlatformError(Code.INVALID_REQUEST, "A service account has no password.", param="user")
-        password = secrets.token_urlsafe(18)
+        password, user_id = secrets.token_urlsafe(18), user["user_id"]
         new_hash, now_ms = await self._passwords.hash(password), self._now_ms()
         state = {"must_change": True, "changed_at": now_ms, "expires_at": now_ms + ONE_TIME_SECONDS * 1000}
-        audit = Draft("Sessions/ResetPassword", target=user.user_id, organization_id=user.organization_id)
-        counted = self._subjects(user.name, sessions_pb2.Origin())
-        await self._store.set_password(user.user_id, new_hash, state, "", counted, audit)
+        audit = Draft("Sessions/ResetPassword", target=user_id, organization_id=user["organization_id"])
+        counted = self._proof.subjects(user["name"], sessions_pb2.Origin())
+        await self._store.set_password(user_id, new_hash, state, "", counted, audit)
         return sessions_pb2.OneTimePassword(password=password, expires_at=rfc3339(state["expires_at"]))
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -269,43 +286,11 @@ class SessionService:
 
     # What they share
 
-    async def _proved(
-        self, name: str, password: str, origin: sessions_pb2.Origin, counted: Sequence[Subject]
-    ) -> Account:
-        """The account of that name, if it is its password."""
-        now_ms = self._now_ms()
-        if locked := await self._store.attempt(counted, now_ms):
-            self._locked(locked[0][0], max(failures.locked_until for _, failures in locked) - now_ms, origin)
-        account = await self._store.account(name=name)
-        usable = account is not None and account.active and not is_over(account, now_ms)
-        # The same work and the same answer whether or not there is such a user.
-        right = await self._passwords.verify(account.password_hash if account and usable else None, password)
-        if not right or account is None:
-            metrics.logins.labels("password", "refused").inc()
-            target = account.user.user_id if account else ""  # what else was typed may be a password
-            self._refuse(target, "the name or the password is wrong", origin)
-            raise PlatformError(Code.UNAUTHENTICATED, _WRONG)
-        return account
-
-    def _locked(self, subject: Subject, left_ms: int, origin: sessions_pb2.Origin) -> NoReturn:
-        metrics.logins.labels("password", "locked").inc()
-        metrics.lockouts.labels(subject.kind).inc()
-        self._refuse("", f"locked by {subject.kind}", origin)
-        raise PlatformError(
-            Code.RATE_LIMITED, "Too many failed logins. Try again later, or ask an administrator for a new password.",
-            retry_after=left_ms / 1000,
-        )  # fmt: skip
-
-    def _refuse(self, target: str, reason: str, origin: sessions_pb2.Origin) -> None:
-        self._refused(
-            Draft("Sessions/Login", target=target, result="refused", reason=reason, who=NOBODY, source=origin.address)
-        )
-
-    async def _live(self, token: str, method: str) -> Found:
+    async def _live(self, token: str) -> Found:
         digest = tokens.digest(self._pepper, token)
         found = await self._store.find(digest) if digest else None
         if found is None or not self._is_live(found):
-            metrics.tokens_issued.labels(method, "refused").inc()
+            metrics.tokens_issued.labels("session", "refused").inc()
             raise PlatformError(Code.UNAUTHENTICATED, "The session has ended: sign in again.")
         return found
 
@@ -314,31 +299,22 @@ class SessionService:
         in_time = row["expires_at"] > self._now_ms() and row["used_at"] > self._idle_since()
         return row["ended_at"] is None and in_time and found.account.active
 
-    async def _administered(self, user_id: str, *, change: bool = False) -> Account:
-        """The user, if it is the actor or one that the actor administers. Raises NOT_FOUND, PERMISSION_DENIED."""
-        who = actor.get()
-        account = await self._store.account(user_id=user_id) if user_id else None
-        missing = PlatformError(Code.NOT_FOUND, "There is no such user or session.", param="user")
-        if account is None:
-            raise missing
-        user = account.user
-        if who.kind == "operator" or (who.id == user.user_id and not change):
-            return account
-        administers = who.role in (OWNER, ADMIN) and (who.platform or who.organization_id == user.organization_id)
-        if not administers:
-            raise missing
-        if user.role == OWNER and who.role != OWNER and user.organization_id == who.organization_id:
-            raise PlatformError(Code.PERMISSION_DENIED, "Only an owner may do that to an owner.", param="user")
-        return account
+    async def _administered(self, name: str, *, reset: bool = False) -> Row:
+        """The user of that id or name, if it is the actor or one that the actor administers.
 
-    def _subjects(self, name: str, origin: sessions_pb2.Origin) -> Sequence[Subject]:
-        address = origin.address
-        if address:
-            try:
-                address = network(address)
-            except ValueError:
-                raise PlatformError(Code.INVALID_REQUEST, "address is an IP address.", param="origin.address") from None
-        return subjects(self._pepper, name, address, self._settings.lock_after, self._settings.lock_source_after)
+        Raises NOT_FOUND, PERMISSION_DENIED.
+        """
+        who = actor.get()
+        user = await self._store.user(who, name)
+        if who.id == user["user_id"] and not reset:
+            return user
+        if who.id != user["user_id"] and not permissions.administers(who, user["organization_id"]):
+            raise PlatformError(Code.NOT_FOUND, "There is no such user.", param="user")
+        if reset:
+            permissions.check_password_reset(who, user)
+        else:
+            permissions.check_user_changed(who, user, None, limits=False, barred=False)
+        return user
 
     def _idle_since(self) -> int:
         return self._now_ms() - self._settings.session_idle_seconds * 1000
