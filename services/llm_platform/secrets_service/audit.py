@@ -13,7 +13,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,24 +111,32 @@ class _ChainedFile:
         """Inode and size after our own last line: then the chain is known."""
 
     def append(self, lines: Iterable[bytes]) -> None:
+        with self._opened() as file:
+            if os.fstat(file).st_size < self._file_bytes:
+                self._append_to(file, lines)
+                return
+            self._make_room()
+        with self._opened() as file:
+            self._append_to(file, lines)
+
+    def _append_to(self, file: int, lines: Iterable[bytes]) -> None:
+        status = os.fstat(file)
+        chain = self._chain_at(file, status)
+        text = b"" if self._ends_whole(file, status.st_size) else b"\n"  # a crash tore the last line off
+        for line in lines:
+            chain = chained(chain, line)
+            text += b'%b,"chain":"%b"}\n' % (line[:-1], chain.encode())
+        written = os.write(file, text)
+        if written < len(text):
+            raise OSError(f"{self._path}: only {written} of {len(text)} bytes could be written")
+        os.fsync(file)
+        self._chain, self._end = chain, (status.st_ino, status.st_size + written)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
         file = self._open()
         try:
-            status = os.fstat(file)
-            if status.st_size >= self._file_bytes:
-                self._make_room()
-                os.close(file)
-                file = self._open()
-                status = os.fstat(file)
-            chain = self._chain_at(file, status)
-            text = b"" if self._ends_whole(file, status.st_size) else b"\n"  # a crash tore the last line off
-            for line in lines:
-                chain = chained(chain, line)
-                text += b'%b,"chain":"%b"}\n' % (line[:-1], chain.encode())
-            written = os.write(file, text)
-            if written < len(text):
-                raise OSError(f"{self._path}: only {written} of {len(text)} bytes could be written")
-            os.fsync(file)
-            self._chain, self._end = chain, (status.st_ino, status.st_size + written)
+            yield file
         finally:
             os.close(file)
 
@@ -168,6 +177,10 @@ class _ChainedFile:
         return size == 0 or os.pread(file, 1, size - 1) == b"\n"
 
     def _make_room(self) -> None:
+        """Oldest first: what a crash leaves, or what more files were kept before, is one chain still."""
+        for number, file in _renamed(self._path):
+            if number >= self._files:
+                file.unlink()
         for number in range(self._files - 1, 0, -1):
             if self._rotated(number).exists():
                 self._rotated(number).replace(self._rotated(number + 1))
@@ -198,12 +211,9 @@ def verify(path: Path) -> Verified:
 
     Raises OSError.
     """
-    numbered = [
-        (int(each.suffix[1:]), each) for each in path.parent.glob(f"{path.name}.*") if each.suffix[1:].isdigit()
-    ]
     count = torn = 0
     chain: str | None = None
-    for file in [*(each for _, each in sorted(numbered, reverse=True)), path]:
+    for file in [*(each for _, each in _renamed(path)), path]:
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
             found = _CHAINED.match(line)
             if found is None:
@@ -217,6 +227,12 @@ def verify(path: Path) -> Verified:
             chain = found[2].decode()
             count += 1
     return Verified(count, torn, "")
+
+
+def _renamed(path: Path) -> list[tuple[int, Path]]:
+    """The files that once had this path, with their numbers, oldest first."""
+    files = ((each.suffix[1:], each) for each in path.parent.glob(f"{path.name}.*"))
+    return sorted(((int(number), each) for number, each in files if number.isdigit()), reverse=True)
 
 
 def _is_line(text: bytes) -> bool:

@@ -49,7 +49,9 @@ class SecretService:
                 try:
                     replaced = await self._read(request.path, version)
                 except PlatformError as error:
-                    if error.code is not Code.NOT_FOUND:  # it ended just now
+                    ended = error.code is Code.NOT_FOUND
+                    unknown = found.cached and error.code is Code.UNAVAILABLE
+                    if not (ended or unknown):
                         raise
                     continue
                 secret.overlapping.add(version=version, value=replaced.value, valid_until=time_text(until))

@@ -29,7 +29,8 @@ async def rotate(secrets: SecretService, path: str = PATH, value: bytes = b"valu
 
 
 async def get(secrets: SecretService, path: str = PATH, version: int = 0) -> bytes:
-    return (await secrets.get(secrets_pb2.GetSecretRequest(path=path, version=version))).value
+    """Asks as model-proxy does: for what is valid beside it, too."""
+    return (await secrets.get(secrets_pb2.GetSecretRequest(path=path, version=version, with_overlap=True))).value
 
 
 async def overlapping(secrets: SecretService, path: str = PATH) -> list[tuple[int, bytes]]:

@@ -255,6 +255,13 @@ class SecretsContract:
         assert await rotate(secrets, value=b"newer", overlap_seconds=3600) == 3
         assert await overlapping(secrets) == [(3, b"newer"), (2, b"new"), (1, b"old")]
 
+    async def test_who_does_not_ask_for_it_is_not_told_what_overlaps(self, secrets: SecretService) -> None:
+        await put(secrets, value=b"old")
+        await rotate(secrets, value=b"new", overlap_seconds=3600)
+        for version in (0, 2):
+            request = secrets_pb2.GetSecretRequest(path=PATH, version=version, with_overlap=bool(version))
+            assert not (await secrets.get(request)).overlapping
+
     async def test_after_the_overlap_the_version_before_is_disabled(self, secrets: SecretService) -> None:
         await put(secrets, value=b"old")
         await rotate(secrets, value=b"new", overlap_seconds=1)

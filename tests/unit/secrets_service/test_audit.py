@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_platform.secrets_service.audit import AuditLog, verify
+from llm_platform.secrets_service.audit import AuditLog, _ChainedFile, verify
 from llm_platform.secrets_service.disk import Disk
 
 
@@ -67,6 +67,31 @@ def test_a_full_file_is_renamed_and_the_chain_goes_on(path: Path) -> None:
     assert found.lines < 31
     (path.parent / "audit.log.2").unlink()
     assert verify(path).broken.startswith(f"{path}.1:1")
+
+
+def test_when_fewer_files_are_kept_than_before_the_oldest_go_and_the_chain_stays_whole(path: Path) -> None:
+    write(path, 40, file_bytes=1000, files=8)
+    before = len(list(path.parent.iterdir()))
+    assert before == 8
+    write(path, 1, file_bytes=10_000, files=3)
+    assert verify(path).broken == ""
+    write(path, 10, file_bytes=1000, files=3)
+    assert sorted(each.name for each in path.parent.iterdir()) == ["audit.log", "audit.log.1", "audit.log.2"]
+    assert verify(path).broken == ""
+
+
+def test_a_new_file_that_cannot_be_opened_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no file is closed twice: meanwhile its number may be another's."""
+    write(path, 10)
+    make_room = _ChainedFile._make_room
+
+    def blocked(file: _ChainedFile) -> None:
+        make_room(file)
+        path.mkdir()
+
+    monkeypatch.setattr(_ChainedFile, "_make_room", blocked)
+    with pytest.raises(IsADirectoryError):
+        _ChainedFile(path, file_bytes=1000, files=4).append([b"{}"])
 
 
 def test_a_file_that_others_rename_is_begun_anew(path: Path) -> None:

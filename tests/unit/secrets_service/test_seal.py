@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from pydantic import SecretStr
 
 from llm_platform.core import metrics
 from llm_platform.core.config import Config, Service, Stores
-from llm_platform.core.errors import CannotStartError, Code
+from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.health import Health
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.proto import common_pb2, secrets_pb2
 from llm_platform.secrets_service import durable, passphrase
+from llm_platform.secrets_service.embedded import keyring, lock
 from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys, KeyFiles
+from llm_platform.secrets_service.embedded.lock import write_lock
 from llm_platform.secrets_service.embedded.versions import SecretStore
 from llm_platform.secrets_service.service import SecretService
 from tests.unit.secrets_service.calls import EVERYTHING, PATH, delete, get, put, refusal_of, told
@@ -173,6 +176,30 @@ async def test_a_damaged_sealed_key_is_said(config: Config, replica: Open, tmp_p
         await replica(config)
 
 
+def test_of_two_first_passphrases_at_once_one_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = _key_files(tmp_path), _key_files(tmp_path)
+
+    def overtaken(store: Path) -> AbstractContextManager[None]:
+        with write_lock(store):
+            theirs.put_under(b"their own words")
+        return write_lock(store)
+
+    monkeypatch.setattr(keyring, "write_lock", overtaken)
+    with pytest.raises(PlatformError) as refusal:
+        ours.unseal(WORDS, initialize=True)
+    assert refusal.value.code is Code.CONFLICT
+    ours.unseal(b"their own words", initialize=False)
+
+
+def test_a_first_passphrase_waits_for_who_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.05)
+    keys = _key_files(tmp_path)
+    with write_lock(tmp_path / "secrets.json"), pytest.raises(PlatformError, match="Another process"):
+        keys.unseal(WORDS, initialize=True)
+    keys.unseal(WORDS, initialize=True)
+    assert keys.has_passphrase
+
+
 # The key of the store
 
 
@@ -233,9 +260,13 @@ async def test_a_configured_key_is_changed_when_the_operator_says(config: Config
     assert (await refusal_of(get(secrets))).code is Code.UNAVAILABLE
 
 
-def _opened(directory: Path) -> SecretStore:
+def _key_files(directory: Path) -> KeyFiles:
     path = directory / "secrets.json"
-    return SecretStore(path, KeyFiles(path.with_suffix(".key"), path))
+    return KeyFiles(path.with_suffix(".key"), path)
+
+
+def _opened(directory: Path) -> SecretStore:
+    return SecretStore(directory / "secrets.json", _key_files(directory))
 
 
 def _die_at(step: int) -> None:

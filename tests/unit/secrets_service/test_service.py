@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from structlog.testing import capture_logs
 from llm_platform.core import metrics
 from llm_platform.core.actor import Actor, actor
 from llm_platform.core.config import Config, Service
-from llm_platform.core.errors import Code
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import secrets_pb2
 from llm_platform.secrets_service.app import open_secrets
+from llm_platform.secrets_service.interfaces import Found
 from llm_platform.secrets_service.service import MAX_VALUE_BYTES, SecretService
-from tests.unit.secrets_service.calls import audit_lines, called_by, changes, get, put, refusal_of
+from tests.unit.secrets_service.calls import audit_lines, called_by, changes, get, overlapping, put, refusal_of
 from tests.unit.secrets_service.contract import replica, secrets
 
 __all__ = ["replica", "secrets"]
@@ -143,6 +145,22 @@ async def test_a_watch_sees_what_another_process_on_the_directory_changes(config
         assert await changes(watch, 1) == [("llm/a", 1)]
         await put(there, path="llm/a")
         assert await changes(watch, 1) == [("llm/a", 2)]
+
+
+class _AwayStore:
+    """It is away, and knows the newest version only."""
+
+    async def get(self, path: str, version: int = 0) -> Found:
+        if version:
+            raise PlatformError(Code.UNAVAILABLE, "away")
+        return Found(2, b"known", cached=True, overlapping={1: int(time.time() * 1000) + 3_600_000})
+
+
+async def test_a_replaced_version_that_is_not_known_while_the_store_is_away_does_not_keep_the_newest_back(
+    secrets: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_store", _AwayStore())
+    assert await overlapping(secrets) == [(2, b"known")]
 
 
 async def test_a_store_that_was_tampered_with_while_open_is_unavailable_and_not_ready(

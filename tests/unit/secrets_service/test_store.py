@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.secrets_service.embedded import encrypted_file
+from llm_platform.secrets_service.embedded import lock
 from llm_platform.secrets_service.embedded.encrypted_file import UnusableStoreError
 from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys
 from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
@@ -119,7 +119,7 @@ def test_processes_that_write_at_once_lose_nothing(file: Path) -> None:
 def test_a_writer_waits_only_so_long_for_another(
     store: SecretStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encrypted_file, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.05)
     other = SecretStore(file, ConfiguredKeys(KEY))
     with other._file.locked():
         assert "Another process" in refused(Code.UNAVAILABLE, lambda: store.put(PATH, b"one"))

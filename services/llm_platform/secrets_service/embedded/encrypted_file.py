@@ -13,25 +13,22 @@ one reads what it knows. Everything here blocks on the disk.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from llm_platform.core.errors import CannotStartError, Code, PlatformError
+from llm_platform.core.errors import CannotStartError
 from llm_platform.core.ids import new_id
 from llm_platform.secrets_service.durable import remove_file, write_file
 from llm_platform.secrets_service.embedded.keyring import Keyring
+from llm_platform.secrets_service.embedded.lock import write_lock
 from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
 from llm_platform.secrets_service.info import Info, VersionInfo
 
 FORMAT = 1
-LOCK_SECONDS = 2.0
-"""How long a write waits for another process that is writing; less than its caller waits for us."""
 
 
 class UnusableStoreError(CannotStartError):
@@ -158,23 +155,11 @@ class EncryptedFile:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """The write lock of all processes on the directory; it ends with the process that holds it.
-
-        Raises UNAVAILABLE when another process keeps it for LOCK_SECONDS.
-        """
-        with self._named_failures():
-            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while not _try_lock(lock):
-                if time.monotonic() > deadline:
-                    raise PlatformError(
-                        Code.UNAVAILABLE, "Another process is writing secrets. Try again shortly.", retry_after=1
-                    )
-                time.sleep(0.01)
+        """While no other process writes. Raises UNAVAILABLE when one keeps the lock."""
+        with contextlib.ExitStack() as held:
+            with self._named_failures():
+                held.enter_context(write_lock(self._path))
             yield
-        finally:
-            os.close(lock)
 
     def unusable(self, reason: str) -> UnusableStoreError:
         return UnusableStoreError(f"The store of secrets {self._path} {reason}.")
@@ -206,11 +191,3 @@ class EncryptedFile:
             yield
         except OSError as error:
             raise self.unusable(f"cannot be used: {error.strerror}") from error
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

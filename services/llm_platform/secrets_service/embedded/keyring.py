@@ -7,7 +7,8 @@ Key files, beside ``secrets.json``:
     secrets.key.previous   from before the last rotation, until that is confirmed
 
 Which one the store is written with is told by the id in its header, so a rotation that broke off anywhere is no
-trouble: the key is found. Everything here blocks; what changes files is called under the store's lock.
+trouble: the key is found. Everything here blocks; what changes files is called under the store's lock, but for
+``unseal``, which takes it itself.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.key_file import KEY_BYTES, UnusableKeyError, parse_key, read_or_make_key
 from llm_platform.secrets_service.durable import remove_file, write_file
+from llm_platform.secrets_service.embedded.lock import write_lock
 from llm_platform.secrets_service.embedded.sealing import Sealer
 from llm_platform.secrets_service.passphrase import (
     Derivation,
@@ -180,14 +182,12 @@ class KeyFiles:
 
     def unseal(self, passphrase: bytes, *, initialize: bool) -> None:
         """Takes its time. Raises PERMISSION_DENIED for a wrong one, CONFLICT, INVALID_REQUEST."""
-        if not self.has_passphrase:
-            if not initialize:
-                self.first()  # says what is the matter; else there is nothing to open
-                return
-            self.put_under(passphrase)
-            return
         if initialize:
-            raise PlatformError(Code.CONFLICT, "The store has a passphrase already; unseal it with that one.")
+            self._initialize(passphrase)
+            return
+        if not self.has_passphrase:
+            self.first()  # says what is the matter; else there is nothing to open
+            return
         sealed = self._parsed(self._path)
         try:
             given = PassphraseKey(passphrase, sealed.derivation)
@@ -195,6 +195,14 @@ class KeyFiles:
         except WrongPassphraseError:
             raise PlatformError(Code.PERMISSION_DENIED, "The passphrase is wrong.", param="passphrase") from None
         self._passphrase = given
+
+    def _initialize(self, passphrase: bytes) -> None:
+        with contextlib.ExitStack() as held:
+            with self._named_failures():
+                held.enter_context(write_lock(self._store))
+            if self.has_passphrase:  # perhaps of another process, just now
+                raise PlatformError(Code.CONFLICT, "The store has a passphrase already; unseal it with that one.")
+            self.put_under(passphrase)
 
     def put_under(self, passphrase: bytes) -> None:
         """Puts the keys under a passphrase, or under another one; makes a first key when there is none."""

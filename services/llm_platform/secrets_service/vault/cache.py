@@ -17,12 +17,16 @@ class _Cached(NamedTuple):
 
 
 class VaultCache:
-    """Of each path the newest version, and the others that were asked for. ``clock`` gives monotonic seconds."""
+    """Of each path the newest version, and the others that were asked for.
 
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+    ``clock`` gives monotonic seconds, ``wall`` Unix seconds.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         """``seconds`` since Vault last confirmed a value it may be given out."""
         self._seconds = seconds
         self._clock = clock
+        self._wall = wall
         self._cached: dict[tuple[str, int], _Cached] = {}
         self._newest: dict[str, int] = {}
 
@@ -35,15 +39,16 @@ class VaultCache:
         self._cached[key] = _Cached(found, self._clock())
 
     def known(self, path: str, version: int) -> Found | None:
-        """The newest for version 0; None when it is not known, or no longer."""
-        key = (path, version or self._newest.get(path, 0))
-        cached = self._cached.get(key)
-        if cached is None:
+        """The newest for version 0, with those beside it that are known too. None: not known, or no longer."""
+        found = self._fresh(path, version or self._newest.get(path, 0))
+        if found is None or self._ended(path, found.version):
             return None
-        if self._clock() - cached.confirmed_at >= self._seconds:
-            del self._cached[key]
-            return None
-        return cached.found._replace(cached=True)
+        overlapping = {
+            number: until
+            for number, until in found.overlapping.items()
+            if until > self._wall() * 1000 and self._fresh(path, number) is not None
+        }
+        return found._replace(cached=True, overlapping=overlapping)
 
     def forget(self, path: str) -> None:
         self._newest.pop(path, None)
@@ -57,10 +62,28 @@ class VaultCache:
                 del self._newest[path]
         for (path, version), cached in list(self._cached.items()):
             info = entries.get(path)
-            if info is not None and info.current and version in info.enabled:
-                self._cached[path, version] = cached._replace(confirmed_at=began)
-            else:
+            if info is None or not info.current or version not in info.enabled:
                 del self._cached[path, version]
+                continue
+            found = cached.found
+            if version == info.current:
+                found = found._replace(overlapping=info.overlapping(int(self._wall() * 1000)))
+            self._cached[path, version] = _Cached(found, began)
+
+    def _fresh(self, path: str, version: int) -> Found | None:
+        cached = self._cached.get((path, version))
+        if cached is None:
+            return None
+        if self._clock() - cached.confirmed_at >= self._seconds:
+            del self._cached[path, version]
+            return None
+        return cached.found
+
+    def _ended(self, path: str, version: int) -> bool:
+        """Whether a rotation replaced it and its overlap is over, as the newest says."""
+        newest = self._cached.get((path, self._newest.get(path, 0)))
+        until = newest.found.overlapping.get(version) if newest is not None else None
+        return until is not None and until <= self._wall() * 1000
 
     def __repr__(self) -> str:
         return f"VaultCache({len(self._cached)} values)"

@@ -59,7 +59,7 @@ class VaultStore:
         self._clock = clock
         self._wall = wall
         self.back = back
-        self._cache = VaultCache(settings.cache_seconds, clock)
+        self._cache = VaultCache(settings.cache_seconds, clock, wall)
         self._entries: Mapping[str, Info] = {}
         self._away: VaultAwayError | None = None
         self._away_until = 0.0

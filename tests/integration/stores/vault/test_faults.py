@@ -161,6 +161,30 @@ async def test_a_value_that_was_replaced_or_deleted_elsewhere_is_not_given_out_o
 
 
 @pytest.mark.case(12)
+async def test_an_old_key_that_ended_does_not_keep_the_newest_back_while_vault_is_away(
+    openbao: OpenBao, kept: SecretService
+) -> None:
+    await put(kept, path="llm/other/api_key", value=b"other")
+    assert await rotate(kept, path="llm/other/api_key", value=b"newer", overlap_seconds=3600) == 2
+    assert await rotate(kept, value=b"newer", overlap_seconds=3) == 2
+    both = [(2, b"newer"), (1, b"known")]
+    assert await overlapping(kept) == both
+    await disable(kept, 1, path="llm/other/api_key")
+    assert await overlapping(kept, path="llm/other/api_key") == [(2, b"newer")]
+    await asyncio.to_thread(openbao.stop)
+    try:
+        assert await overlapping(kept, path="llm/other/api_key") == [(2, b"newer")]
+        async with asyncio.timeout(20):
+            while (known := await overlapping(kept)) != [(2, b"newer")]:
+                assert known == both
+                await asyncio.sleep(0.1)
+        assert (await refusal_of(get(kept, version=1))).code is Code.UNAVAILABLE
+    finally:
+        await asyncio.to_thread(openbao.start)
+    await succeeds(kept.check)
+
+
+@pytest.mark.case(12)
 async def test_a_rotation_is_refused_while_vault_is_away_and_both_keys_of_an_earlier_one_are_known(
     openbao: OpenBao, kept: SecretService
 ) -> None:
