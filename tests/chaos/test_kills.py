@@ -30,10 +30,7 @@ async def test_every_provider_call_has_exactly_one_entry_after_kills_of_everythi
     with ProductionStores() as stores:
         async with running(record=tmp_path / "calls.jsonl") as simulator:
             simulator.behave(MODEL, tokens=12, pace=0.03, first_byte=0.03)
-            fleet = await asyncio.to_thread(
-                Fleet(tmp_path, settings=settings(simulator, stores), replicas=REPLICAS).__enter__
-            )
-            try:
+            async with Fleet(tmp_path, settings=settings(simulator, stores), replicas=REPLICAS) as fleet:
                 await asyncio.to_thread(fleet.command, "bootstrap")
                 key = await asyncio.to_thread(fleet.create_key, "chaos", *limits())
                 load = Load(fleet.url("tail-1"), key, MODEL)
@@ -42,8 +39,6 @@ async def test_every_provider_call_has_exactly_one_entry_after_kills_of_everythi
                 async with ledger_of(fleet) as ledger:
                     entries = await closed_books(ledger, simulator)
                     reconciliation = await reconciled(ledger, simulator, "openai", tmp_path / "export.jsonl")
-            finally:
-                await asyncio.to_thread(fleet.stop)
     calls = simulator.record.calls
     print(campaign.summary())
     print(f"provider calls: {len(calls)}; entries: {dict(Counter(entry.certainty for entry in entries))}")

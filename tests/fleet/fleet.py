@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -23,7 +24,9 @@ TRUST_DOMAIN = "test.llm-platform.internal"
 
 
 class Fleet:
-    """Starts the backend services on free ports of the loopback; use it as a context manager.
+    """Starts the backend services on free ports of the loopback; use it as a context manager, asynchronous or not.
+
+    When it ends, what it leaves behind is searched for secrets: raises LeakedError.
 
     ``replicas`` says how many of a service run (default 1). ``settings`` are sections of the configuration
     given to every service. Each replica also has a slot where nothing listens, as in a deployment.
@@ -79,6 +82,14 @@ class Fleet:
         finally:
             self.stop()
         self.look_for_leaks()
+
+    async def __aenter__(self) -> Fleet:
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     def look_at_metrics(self) -> None:
         """Raises LeakedError when a running service shows a secret."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,12 @@ TWICE = ("head", "model-proxy", "billing", "auth-service", "rate-limiter", "secr
 @pytest.mark.case(32)
 def test_services_start_in_any_order(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
-    try:
+    with ExitStack() as stack:
+        stack.push(fleet)
         for process in reversed(fleet.processes.values()):
             process.start()
         for process in fleet.processes.values():
             process.wait_ready(40)
-    finally:
-        fleet.stop()
 
 
 @pytest.mark.case(19)
@@ -39,8 +39,7 @@ async def test_replicas_that_are_told_to_stop_lose_no_request(tmp_path: Path) ->
         openai = {"type": "openai", "base_url": simulator.url, "api_key": simulator.key, "models": [MODEL]}
         replicas = dict.fromkeys(TWICE, 2)
         settings = {"providers": {"openai": openai}}
-        fleet = await asyncio.to_thread(Fleet(tmp_path, settings=settings, replicas=replicas).__enter__)
-        try:
+        async with Fleet(tmp_path, settings=settings, replicas=replicas) as fleet:
             await asyncio.to_thread(fleet.command, "bootstrap")
             load = Load(fleet.url("tail-1"), await asyncio.to_thread(fleet.create_key), MODEL)
             loading = asyncio.create_task(load.run(workers=10))
@@ -52,8 +51,6 @@ async def test_replicas_that_are_told_to_stop_lose_no_request(tmp_path: Path) ->
                 await asyncio.to_thread(fleet[replica].wait_ready)
             load.stop()
             await loading
-        finally:
-            await asyncio.to_thread(fleet.stop)
     assert set(load.outcomes) == {"answered"}, load.outcomes
 
 
@@ -63,8 +60,7 @@ async def test_a_client_that_leaves_stops_the_call_at_the_provider(tmp_path: Pat
     async with running() as simulator:
         simulator.behave(MODEL, tokens=200, pace=0.1, first_byte=0 if stream else 60)
         openai = {"type": "openai", "base_url": simulator.url, "api_key": simulator.key, "models": [MODEL]}
-        fleet = await asyncio.to_thread(Fleet(tmp_path, settings={"providers": {"openai": openai}}).__enter__)
-        try:
+        async with Fleet(tmp_path, settings={"providers": {"openai": openai}}) as fleet:
             await asyncio.to_thread(fleet.command, "bootstrap")
             key = await asyncio.to_thread(fleet.create_key)
             client = await asyncio.to_thread(leave_after_asking, fleet.url("tail-1"), key, stream=stream)
@@ -78,8 +74,6 @@ async def test_a_client_that_leaves_stops_the_call_at_the_provider(tmp_path: Pat
                 while not (entries := await settled_entries(ledger)):  # noqa: ASYNC110 - written by another process
                     await asyncio.sleep(0.1)
             assert [(entry.result, entry.certainty) for entry in entries] == [("cancelled", "estimated")]
-        finally:
-            await asyncio.to_thread(fleet.stop)
 
 
 def leave_after_asking(url: str, key: str, *, stream: bool) -> socket.socket:
@@ -94,20 +88,19 @@ def leave_after_asking(url: str, key: str, *, stream: bool) -> socket.socket:
 
 
 async def test_a_frozen_head_is_noticed_and_its_requests_end_with_a_clear_error(tmp_path: Path) -> None:
-    fleet = await asyncio.to_thread(Fleet(tmp_path, replicas={"head": 2}).__enter__)
-    try:
+    async with Fleet(tmp_path, replicas={"head": 2}) as fleet:
         await asyncio.to_thread(fleet.command, "bootstrap")
         load = Load(fleet.url("tail-1"), await asyncio.to_thread(fleet.create_key), "echo")
         loading = asyncio.create_task(load.run(workers=4))
         await asyncio.sleep(1)
         fleet["head-1"].signal(signal.SIGSTOP)
-        await asyncio.sleep(6)
-        answered = load.outcomes["answered"]
-        await asyncio.sleep(1)
-        assert load.outcomes["answered"] > answered, "the other head serves"
-        load.stop()
-        await asyncio.wait_for(loading, 30)
-    finally:
-        fleet["head-1"].signal(signal.SIGCONT)
-        await asyncio.to_thread(fleet.stop)
+        try:
+            await asyncio.sleep(6)
+            answered = load.outcomes["answered"]
+            await asyncio.sleep(1)
+            assert load.outcomes["answered"] > answered, "the other head serves"
+            load.stop()
+            await asyncio.wait_for(loading, 30)
+        finally:
+            fleet["head-1"].signal(signal.SIGCONT)
     assert load.unclear == []

@@ -17,7 +17,7 @@ from tests.compat.entries import simulator
 from tests.fleet import Fleet
 from tests.integration.conftest import eventually
 
-KEYS = [f"sk-simulated-key-number-{number}" for number in range(4)]
+KEYS = [f"sk-simulated-key-number-{number}" for number in range(3)]
 PATH = "llm/sim/api_key"
 
 
@@ -128,8 +128,9 @@ def test_keys_are_rotated_over_two_replicas_without_a_failed_request(
 def test_while_the_store_is_sealed_requests_go_on_and_changes_are_refused(
     fleet: Fleet, provider: Provider, key: str
 ) -> None:
-    provider.take(KEYS[3])
-    fleet.command("secrets", "set", PATH, stdin=KEYS[3])
+    provider_key = fleet.canaries["provider-key"]
+    provider.take(provider_key)
+    fleet.command("secrets", "set", PATH, stdin=provider_key)
     eventually(lambda: call(fleet, key) == 200, "the key is used")
     words = "correct horse battery staple"
     sealed = fleet.command("secrets", "seal", "--passphrase", stdin=words)

@@ -53,13 +53,9 @@ async def fleet_over(stores: ProductionStores, directory: Path) -> AsyncIterator
             "traffic": {"max_concurrent_requests": 2_000, "default_output_tokens": OUTPUT_TOKENS},
             "stores": stores.settings,
         }
-        fleet = Fleet(directory, settings=settings, replicas=dict.fromkeys(TWICE, 2))
-        try:
-            await asyncio.to_thread(fleet.__enter__)
+        async with Fleet(directory, settings=settings, replicas=dict.fromkeys(TWICE, 2)) as fleet:
             await asyncio.to_thread(fleet.command, "bootstrap")
             yield fleet, simulator
-        finally:
-            await asyncio.to_thread(fleet.stop)
 
 
 @pytest.mark.case(6)

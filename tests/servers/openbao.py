@@ -24,6 +24,7 @@ import requests
 
 from llm_platform.core.config import Vault
 from llm_platform.core.pki import issue_authority, issue_certificate, write_bundle
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ROLE = "llm-platform"
@@ -47,7 +48,10 @@ class OpenBao:
         self._prefixes = count(1)
         self._unseal_key = ""
         self._root_token = ""
-        self._port, cluster = _free_ports()
+        held: list[socket.socket] = []
+        self._port, cluster = free_port(held), free_port(held)
+        for each in held:
+            each.close()
         self.address = f"https://127.0.0.1:{self._port}"
         bundle = issue_certificate(issue_authority("vault.test"), "vault", addresses=["127.0.0.1"])
         self.tls = write_bundle(self._directory / "tls", bundle)
@@ -225,10 +229,3 @@ class OpenBao:
             assert self._process.poll() is None, (self._directory / "log").read_text()
             assert time.monotonic() < deadline, "the server does not come to this state"
             time.sleep(0.05)
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(other.getsockname()[1])

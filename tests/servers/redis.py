@@ -34,7 +34,7 @@ def redis_server() -> str:
 
 
 class RedisServer:
-    """Keeps nothing on the disk: each start is an empty one. Use it as a context manager.
+    """Use it as a context manager. Each start is an empty one, unless its ``options`` have it write to a disk.
 
     ``options`` are further lines of its configuration. ``tls`` is a folder with ``certificate.pem``, ``key.pem`` and
     ``authority.pem``; then it speaks TLS only.
@@ -89,7 +89,7 @@ class RedisServer:
                 time.sleep(0.02)
 
     def stop(self) -> None:
-        """Ends it, frozen or not. It has nothing to keep, so there is no gentler way."""
+        """Ends it, frozen or not: as ``kill``, no test wants it gentler."""
         self.kill()
 
     def kill(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from fractions import Fraction
 
 from llm_platform.billing.budgets.adoption import Adoption
@@ -28,7 +28,7 @@ from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.config import Config
 from llm_platform.core.config.model import Billing
 from llm_platform.core.database import migrate_apart, open_database, sqlite_url
-from llm_platform.core.lifecycle import Runtime, background
+from llm_platform.core.lifecycle import Runtime, background, in_background
 from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.core.transactions import open_transactions
 from llm_platform.http.client.client import HttpClient
@@ -72,22 +72,24 @@ async def open_ledger(
             AttemptRequests(engine, Resolver(engine, transactions, notifies=rules.notifies), pricing),
             clock=clock,
         )
-        background_work = [background(ledger.sweep_forever(), "billing: sweeper")]
         client = HttpClient(max_connections=4)
-        if billing.notifications is not None:
-            webhook = Webhook(client, billing.notifications.url, billing.notifications.secret.get_secret_value())
-            background_work.append(background(outbox.deliver_forever(webhook, clock), "billing: notifications"))
-        rollups = RollUps(engine)
-        rolling_up = background(rollups.advance_until_stopped(clock), "billing: roll-ups")
-        try:
-            yield ledger
-        finally:
-            for work in background_work:
-                work.cancel()
-            rollups.stop()
-            await rolling_up
-            await ledger.aclose()
-            await client.aclose()
+        async with (
+            aclosing(client),
+            aclosing(ledger),
+            in_background(ledger.sweep_forever(), "billing: sweeper"),
+            AsyncExitStack() as notifying,
+        ):
+            if billing.notifications is not None:
+                webhook = Webhook(client, billing.notifications.url, billing.notifications.secret.get_secret_value())
+                delivering = in_background(outbox.deliver_forever(webhook, clock), "billing: notifications")
+                await notifying.enter_async_context(delivering)
+            rollups = RollUps(engine)
+            rolling_up = background(rollups.advance_until_stopped(clock), "billing: roll-ups")
+            try:
+                yield ledger
+            finally:
+                rollups.stop()
+                await rolling_up
 
 
 def _unknown(billing: Billing) -> Price | None:

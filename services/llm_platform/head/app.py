@@ -17,7 +17,7 @@ from llm_platform.head.provider_health import ProviderHealth
 from llm_platform.head.provider_limits import ProviderLimits
 from llm_platform.head.reservations import Reservations
 from llm_platform.head.routing import HeadRouting, Router
-from llm_platform.head.rules import rules_from
+from llm_platform.head.rules import DailyRules
 from llm_platform.head.service import HeadInference
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
@@ -52,7 +52,7 @@ async def open_head(
     """Head over model-proxy's inference and providers, and billing's ledger; ``limiter`` is for limits of providers."""
     health = ProviderHealth(providers)
     await health.refresh()
-    router = Router(rules_from(config), health)
+    router = Router(DailyRules(config), health)
     reservations = Reservations(ledger)
     limits = ProviderLimits(config, limiter) if limiter is not None and config.limits.providers else None
     try:

@@ -10,20 +10,17 @@ from collections.abc import AsyncIterator
 from llm_platform.core.config import Config
 from llm_platform.core.errors import PlatformError
 from llm_platform.core.inference import Reply, Take, pour
+from llm_platform.core.tokens import estimated_tokens
 from llm_platform.proto import inference_pb2, limiter_pb2
 from llm_platform.rate_limiter.client import (
-    LEASE_MARGIN_SECONDS,
     Lease,
     LimiterClient,
     held_of,
     holds_leases,
 )
-from llm_platform.rate_limiter.configured import limits_of
+from llm_platform.rate_limiter.configured import lease_seconds, limits_of
 from llm_platform.rate_limiter.interfaces import Limiter
 from llm_platform.rate_limiter.refusal import refusal
-
-BYTES_PER_TOKEN = 4
-"""Of a prompt, on average: what is held until the provider's own count is known (as http/entry.py)."""
 
 
 class ProviderLimitReached(Exception):  # noqa: N818 - not a failure: another provider is looked at
@@ -41,7 +38,7 @@ class ProviderLimits:
         enabled = config.security.rate_limiting_enabled
         self._limits = limits_of(config.limits.providers) if enabled else {}
         self._client = LimiterClient(limiter)
-        self._ttl = config.traffic.stream_max_seconds + LEASE_MARGIN_SECONDS
+        self._ttl = lease_seconds(config)
         self._default_output_tokens = config.traffic.default_output_tokens
 
     async def take(self, call: inference_pb2.Open, body: bytes, provider: str, attempt_id: str) -> Lease | None:
@@ -72,8 +69,12 @@ class ProviderLimits:
         await self._client.aclose()
 
     def _estimate(self, call: inference_pb2.Open, body: bytes) -> int:
-        output = call.max_output_tokens or self._default_output_tokens * max(call.choices, 1)
-        return (call.prompt_tokens_bound or len(body)) // BYTES_PER_TOKEN + output
+        return estimated_tokens(
+            call.prompt_tokens_bound or len(body),
+            max_output=call.max_output_tokens,
+            default_output=self._default_output_tokens,
+            choices=call.choices,
+        )
 
 
 class LimitedReply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, NoReturn
 
 from prometheus_client import Counter
@@ -34,12 +34,13 @@ class Route(NamedTuple):
 class Router:
     """Gives the engine its inputs and words its rejections."""
 
-    def __init__(self, rules: Rules, health: ProviderHealth) -> None:
+    def __init__(self, rules: Callable[[], Rules], health: ProviderHealth) -> None:
+        """``rules`` gives those of now; providers and models are always the same."""
         self._rules = rules
         self._health = health
         self._turns: defaultdict[str, int] = defaultdict(int)
         self._selected: dict[str, Counter] = {}
-        self._models = _models(rules)
+        self._models = _models(rules())
 
     def decide(self, model: str, passed_over: Collection[str] = ()) -> Route:
         """``passed_over``: providers that take no call now.
@@ -50,7 +51,7 @@ class Router:
         if passed_over:
             states = {**states, **dict.fromkeys(passed_over, _LIMIT_REACHED)}
         known = model in self._models
-        decision = engine.route(Features(model), self._rules, states, self._turns[model] if known else 0)
+        decision = engine.route(Features(model), self._rules(), states, self._turns[model] if known else 0)
         if decision.primary is None:
             self._reject(decision.rejection, model, states)
         self._turns[model] += 1
@@ -83,7 +84,7 @@ class Router:
         )
 
     def _none_usable(self, model: str, states: Mapping[str, engine.ProviderState]) -> str:
-        serving = [rule.name for rule in self._rules.providers if rule.enabled and model in rule.models]
+        serving = [rule.name for rule in self._rules().providers if rule.enabled and model in rule.models]
         described = "; ".join(f"{name}: {states[name].description}" for name in serving if name in states)
         return (
             f"No provider of the model '{model}' can be used now: {described}. "

@@ -16,6 +16,7 @@ from llm_platform.core.actor import BILLING_VIEWER, READ_ONLY, administers_platf
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.inference import Inference, Reply
+from llm_platform.core.tokens import estimated_tokens
 from llm_platform.http.address import ClientAddress
 from llm_platform.http.body import read_body
 from llm_platform.http.credentials import Credentials, Keys
@@ -28,8 +29,6 @@ from llm_platform.http.server.request import Response
 from llm_platform.proto import common_pb2, inference_pb2
 from llm_platform.rate_limiter.client import Lease
 
-BYTES_PER_TOKEN = 4
-"""Of a prompt, on average: what rate limits hold until the provider's own count is known."""
 TRACEPARENT = "traceparent"
 FORBID_RETRY = "x-forbid-retry"
 """``true``: never send this call to a provider twice, not even when the first one may not have seen it."""
@@ -156,8 +155,12 @@ class Entry:
             )
 
     async def _lease(self, exchange: Exchange, principal: common_pb2.Principal, head: CallHead) -> Lease | None:
-        output = head.max_output_tokens or self._default_output_tokens * head.choices
-        tokens = head.prompt_tokens_bound // BYTES_PER_TOKEN + output
+        tokens = estimated_tokens(
+            head.prompt_tokens_bound,
+            max_output=head.max_output_tokens,
+            default_output=self._default_output_tokens,
+            choices=head.choices,
+        )
         return await self._limits.acquire(principal, exchange.request_id, tokens, exchange.headers, exchange.model)
 
     async def _call(

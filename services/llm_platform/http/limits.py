@@ -17,13 +17,13 @@ from llm_platform.http.quota import Quota
 from llm_platform.http.scopes import CallScopes
 from llm_platform.proto import common_pb2, limiter_pb2
 from llm_platform.rate_limiter.client import (
-    LEASE_MARGIN_SECONDS,
     Lease,
     LimiterClient,
     held_of,
     holds_leases,
     is_limited,
 )
+from llm_platform.rate_limiter.configured import lease_seconds
 from llm_platform.rate_limiter.interfaces import Limiter
 from llm_platform.rate_limiter.refusal import refusal
 
@@ -38,7 +38,7 @@ class RateLimits:
         self._client = LimiterClient(limiter, clock)
         self._clock = clock
         self._enabled = config.security.rate_limiting_enabled
-        self._ttl = config.traffic.stream_max_seconds + LEASE_MARGIN_SECONDS
+        self._ttl = lease_seconds(config)
         self._scopes = CallScopes(config)
         self._quotas: dict[str, Quota] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None

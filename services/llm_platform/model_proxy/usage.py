@@ -12,11 +12,11 @@ from typing import Annotated
 
 import msgspec
 
+from llm_platform.core.tokens import tokens_of
 from llm_platform.proto import common_pb2
 
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
-_BYTES_PER_TOKEN = 4
 # A key cannot be forged inside a JSON string: there its quotes would be escaped.
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
 _TEXT = re.compile(
@@ -88,13 +88,13 @@ def read(data: bytes) -> Reading:
 
 
 def estimate(body_bytes: int, prompt_bound: int, output_bytes: int, output_limit: int) -> common_pb2.Usage:
-    """Four bytes a token, for calls whose provider gave no usage.
+    """By bytes (``core/tokens.py``), for calls whose provider gave no usage.
 
     ``prompt_bound`` and ``output_limit`` (0: none) are never passed: a call costs no more than was reserved for it.
     ``body_bytes`` is 0 for a request that was not fully written.
     """
-    prompt = -(-body_bytes // _BYTES_PER_TOKEN)
-    output = -(-output_bytes // _BYTES_PER_TOKEN)
+    prompt = tokens_of(body_bytes)
+    output = tokens_of(output_bytes)
     return common_pb2.Usage(
         input_tokens=min(prompt, prompt_bound) if prompt_bound else prompt,
         output_tokens=min(output, output_limit) if output_limit else output,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_platform.core.config import Config
 from llm_platform.core.plain_text import warn_of_plain_text
+from llm_platform.rate_limiter.configured import lease_seconds
 from llm_platform.rate_limiter.interfaces import LIMITER
 from llm_platform.rate_limiter.service import MemoryLimiter
 
@@ -15,16 +16,11 @@ if TYPE_CHECKING:
     from llm_platform.core.lifecycle import Runtime
     from llm_platform.rate_limiter.redis_limiter import RedisLimiter
 
-_LEASE_MARGIN_SECONDS = 60
-
 
 @asynccontextmanager
 async def open_limiter(config: Config) -> AsyncIterator[MemoryLimiter | RedisLimiter]:
-    """The limiter in the Redis of ``stores.limits_url``, else in this process's memory.
-
-    A lease without a ttl outlives the longest stream by a minute.
-    """
-    ttl = config.traffic.stream_max_seconds + _LEASE_MARGIN_SECONDS
+    """The limiter in the Redis of ``stores.limits_url``, else in this process's memory."""
+    ttl = lease_seconds(config)  # of a lease that names none
     stores = config.stores
     if stores.limits_url is None:
         yield MemoryLimiter(default_ttl_seconds=ttl)

@@ -23,8 +23,6 @@ from llm_platform.rate_limiter.interfaces import Limiter
 
 ANSWER_SECONDS = 1.0
 DOWN_SECONDS = 2.0
-LEASE_MARGIN_SECONDS = 60
-"""A lease outlives the longest stream, then it ends by itself: its holder died."""
 
 Receive: TypeAlias = Callable[[limiter_pb2.AcquireReply, float], None]
 """Told of a reply, even when who asked has gone meanwhile, and of when it was asked for."""

@@ -34,7 +34,7 @@ from llm_platform.rate_limiter.reply import allow, describe, refuse
 from llm_platform.rate_limiter.scopes import Scope, scopes_of, subjects_of
 
 CALL_SECONDS = 0.5
-"""The longest a call may take, with the wait for a connection: less than the entry's patience (http/limits.py)."""
+"""The longest a call may take, with the wait for a connection: less than its caller's patience (ANSWER_SECONDS)."""
 
 _SCRIPT = resources.files(__package__).joinpath("redis_limiter.lua").read_text("utf-8")
 _DENIED_BY = ("", "requests", "tokens", "concurrency")

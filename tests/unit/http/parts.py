@@ -141,7 +141,7 @@ def config(**sections: dict[str, object]) -> Config:
 
 def routing(*models: str) -> HeadRouting:
     rules = Rules((ProviderRule("echo", {model: model for model in models or ("m", "narrow-model")}),))
-    return HeadRouting(Router(rules, ProviderHealth(NoProviders())))
+    return HeadRouting(Router(lambda: rules, ProviderHealth(NoProviders())))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.tokens import tokens_of
 from llm_platform.proto import common_pb2, limiter_pb2
 from tests.unit.http.parts import (
     CHAT,
@@ -188,7 +189,7 @@ async def test_the_tokens_really_used_replace_the_estimate_also_after_a_stream()
             await (await client.post(PATH, json=body | {"max_tokens": 50})).read()
         await client.get("/health")
     assert [item.tokens for item in limiter.acquired] == [
-        50 + len(json.dumps(body | {"max_tokens": 50})) // 4 for body in (CHAT, STREAM)
+        50 + tokens_of(len(json.dumps(body | {"max_tokens": 50}))) for body in (CHAT, STREAM)
     ]
     assert [item.tokens for item in limiter.finished] == [5, 5]
 

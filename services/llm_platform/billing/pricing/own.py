@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from llm_platform.billing.pricing.price import MAX_PRICE, Price, Rates, Tier
 from llm_platform.core.config.model import Billing
-from llm_platform.core.config.prices import USD, DatedPrice, Rate, dated, in_force
+from llm_platform.core.config.prices import DatedPrice, Rate, dated, dollars_a_unit, in_force
 from llm_platform.core.errors import Code, PlatformError
 
 
@@ -67,10 +67,10 @@ def _stated(
         price = in_force(prices, day)
         if price is None:
             raise AssertionError("a price begins on the first of these days")
-        rate = in_force(rates[price.currency], day) if price.currency != USD else None
-        if rate is None and price.currency != USD:
+        usd = dollars_a_unit(price.currency, rates, day)
+        if usd is None:
             raise PlatformError(Code.INVALID_REQUEST, f"{place}: {price.currency} has no rate on {day}.", param=place)
-        rates_of_tokens = _in_dollars(place, price, rate.usd if rate else Decimal(1))
+        rates_of_tokens = _in_dollars(place, price, usd)
         starts_on = None if day == date.min else day
         yield Stated(name, Price(revision, (Tier(-1, rates_of_tokens),)), starts_on, end, price.currency)
 

@@ -80,13 +80,21 @@ def in_force(each: Sequence[Dated], day: date) -> Dated | None:
     return next((one for one in reversed(each) if (one.starts_on or date.min) <= day), None)
 
 
+def dollars_a_unit(currency: str, rates: Mapping[str, Sequence[Rate]], day: date) -> Decimal | None:
+    """None: the currency has no rate on that day."""
+    if currency == USD:
+        return Decimal(1)
+    rate = in_force(rates.get(currency, ()), day)
+    return rate.usd if rate is not None else None
+
+
 def refuse_unknown_currencies(
     prices: Mapping[str, Sequence[int] | Sequence[DatedPrice]], rates: Mapping[str, Sequence[Rate]]
 ) -> None:
     """Raises PydanticCustomError for a price in a currency that has no rate, or none yet, when the price begins."""
     for name, stated in prices.items():
         for price in dated(stated):
-            if price.currency != USD and in_force(rates.get(price.currency, ()), price.starts_on or date.min) is None:
+            if dollars_a_unit(price.currency, rates, price.starts_on or date.min) is None:
                 raise PydanticCustomError(
                     "odd_value",
                     "{message}",
