@@ -77,6 +77,17 @@ chaos: setup ## kill -9 of services and stores under load, then the ledger again
 .PHONY: test
 test: lint types unit integration chaos deploy-test unit-image ## All of the above: what CI runs
 
+.PHONY: web
+web: services/web/node_modules/.package-lock.json ## Build the dashboards' pages (needs Node 20.19)
+	@cd services/web && npm run --silent build
+
+.PHONY: web-test
+web-test: services/web/node_modules/.package-lock.json ## Format, types and unit tests of the pages
+	@cd services/web && npm run --silent lint && npm run --silent types && npm run --silent test
+
+services/web/node_modules/.package-lock.json: services/web/package-lock.json
+	@cd services/web && npm ci --no-progress --loglevel error
+
 .PHONY: bench
 bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
 	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/bench.lock && $(BIN)/python -m bench
