@@ -1,4 +1,4 @@
-"""All services of the catalogue as processes, with certificates, endpoints and settings made for them."""
+"""The services of the catalogue as processes, with certificates, endpoints and settings made for them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.fleet.process import ROOT, ServiceProcess
 from tests.servers.ports import free_port
 
 TRUST_DOMAIN = "test.llm-platform.internal"
+DASHBOARDS = ("admin-dashboard", "user-dashboard")
+ENTRIES = ("tail", "gateway")
 
 
 class Fleet:
@@ -41,7 +43,7 @@ class Fleet:
         services: Iterable[str] | None = None,
         python: str = sys.executable,
     ) -> None:
-        """``python`` runs the services."""
+        """``services``: by default all but the dashboards. ``python`` runs them."""
         self.directory = directory
         self.python = python
         self.root = ROOT
@@ -49,7 +51,8 @@ class Fleet:
         self.canaries = Canaries()
         self.canaries.learn(self.settings)
         self.catalog = catalog.load()
-        self.services = list(services or self.catalog.services)
+        backend = [name for name in self.catalog.services if name not in DASHBOARDS]
+        self.services = list(services or backend)
         self.processes: dict[str, ServiceProcess] = {}
         self._ports: dict[tuple[str, str], int] = {}
         self._endpoints: dict[str, list[str]] = {}
@@ -160,7 +163,7 @@ class Fleet:
 
     def _issue_certificates(self) -> None:
         authority = pki.issue_authority(TRUST_DOMAIN)
-        for name in [*self.services, *self.catalog.callers]:
+        for name in self.catalog.identities:
             pki.write_bundle(self.directory / "pki" / name, pki.issue_certificate(authority, name))
 
     def _choose_ports(self, counts: Mapping[str, int]) -> None:
@@ -199,6 +202,8 @@ class Fleet:
                 peer: endpoints for peer, endpoints in self._endpoints.items() if peer.partition("/")[0] in callees
             },
         }
+        if service in DASHBOARDS:
+            configuration["dashboard"] = {"entries": {name: self.url(f"{name}-1") for name in ENTRIES}}
         return configuration | self.settings
 
     def _write(self, name: str, configuration: Mapping[str, Any]) -> Path:

@@ -33,6 +33,8 @@ SERVICES = {
     "auth-service": _Service("llm_platform.auth_service.app"),
     "billing": _Service("llm_platform.billing.app"),
     "rate-limiter": _Service("llm_platform.rate_limiter.app"),
+    "admin-dashboard": _Service("llm_platform.admin_dashboard.app", public=True),
+    "user-dashboard": _Service("llm_platform.user_dashboard.app", public=True),
 }
 
 

@@ -148,6 +148,12 @@ secret_accesses = Counter("llm_secret_accesses_total", "Accesses to secrets.", [
 secrets_expiring = Gauge("llm_secrets_expiring", "Secrets whose expires_at is near, or past.", ["state"])
 secrets_sealed = Gauge("llm_secrets_sealed", "1 while the embedded store of secrets is sealed.")
 
+# --- admin-dashboard, user-dashboard ---------------------------------------------------------------------
+dashboard_requests = Counter("llm_dashboard_requests_total", "Requests of pages.", ["method", "route", "status"])
+dashboard_seconds = Histogram(
+    "llm_dashboard_request_seconds", "Time to answer a page's request.", ["route"], buckets=CALL_SECONDS
+)
+
 # --- every process ------------------------------------------------------------------------------------
 ready = Gauge("llm_ready", "1 when the process takes requests.")
 draining = Gauge("llm_draining", "1 while the process finishes what is open before it stops.")

@@ -145,6 +145,26 @@ class Oidc(_Section):
     organization: str = Field("org_platform", description="The organisation, by id, that new users belong to.")
 
 
+class Dashboard(_Section):
+    """admin-dashboard and user-dashboard."""
+
+    public_url: BaseUrl | None = Field(
+        None, description="How browsers reach this one, https://admin.example.com. None: without TLS, as they say."
+    )
+    other_url: BaseUrl | None = Field(
+        None, description="How they reach the other one. None: the same host, its own port (3000, 3001)."
+    )
+    entries: dict[Literal["tail", "gateway"], BaseUrl] = Field(
+        {"tail": "http://127.0.0.1:8000"},
+        min_length=1,
+        description="How this process reaches the entries. The playground calls the first.",
+    )
+    shown_entry_url: BaseUrl | None = Field(
+        None, description="The entry as programs reach it, for snippets. None: the same host, port 8000."
+    )
+    web_root: Path | None = Field(None, description="The built pages. Default: the checkout's services/web.")
+
+
 class Traffic(_Section):
     """Bounds on requests."""
 
@@ -315,6 +335,7 @@ class Config(_Section):
     peers: dict[str, list[str]] = Field(default_factory=dict, description="Service -> host:port of each replica slot.")
     sign_in: SignIn = SignIn()
     oidc: Oidc | None = None
+    dashboard: Dashboard = Dashboard()
     traffic: Traffic = Traffic()
     limits: Limits = Limits()
     billing: Billing = Billing()

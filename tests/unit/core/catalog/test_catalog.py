@@ -25,6 +25,8 @@ CONTRACT_PORTS = {
     "secrets-service": {"grpc": 50052, "http": 9052},
     "auth-service": {"grpc": 50053, "http": 9053},
     "billing": {"grpc": 50054, "http": 9054},
+    "admin-dashboard": {"http": 3001},
+    "user-dashboard": {"http": 3000},
 }
 
 
@@ -67,6 +69,7 @@ def test_waves_start_a_service_after_everything_it_needs(catalog: Catalog) -> No
         ["model-proxy"],
         ["head"],
         ["tail", "gateway"],
+        ["admin-dashboard", "user-dashboard"],
     ]
     wave_of = {name: number for number, wave in enumerate(waves) for name in wave}
     for name, service in catalog.services.items():
