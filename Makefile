@@ -28,6 +28,10 @@ proto: setup ## Generate the message classes from services/proto
 	@$(BIN)/python -m grpc_tools.protoc -Illm_platform/proto=services/proto \
 	  --python_out=services --pyi_out=services services/proto/*.proto
 
+.PHONY: api
+api: setup ## Write the OpenAPI documents of the dashboards from their operations and services/proto
+	@$(BIN)/python -m llm_platform.dashboard.openapi
+
 .PHONY: lock
 lock: setup ## Pin the requirements of pyproject.toml anew, with hashes
 	@for set in runtime: deploy:deploy dev:deploy,dev bench:bench; do \

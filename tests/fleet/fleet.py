@@ -41,13 +41,15 @@ class Fleet:
         settings: Mapping[str, Any] | None = None,
         replicas: Mapping[str, int] | None = None,
         services: Iterable[str] | None = None,
+        pages: Path | None = None,
         python: str = sys.executable,
     ) -> None:
-        """``services``: by default all but the dashboards. ``python`` runs them."""
+        """``services``: by default all but the dashboards, whose built pages are in ``pages``. ``python`` runs them."""
         self.directory = directory
         self.python = python
         self.root = ROOT
         self.settings = dict(settings or {})
+        self.pages = pages
         self.canaries = Canaries()
         self.canaries.learn(self.settings)
         self.catalog = catalog.load()
@@ -203,7 +205,9 @@ class Fleet:
             },
         }
         if service in DASHBOARDS:
-            configuration["dashboard"] = {"entries": {name: self.url(f"{name}-1") for name in ENTRIES}}
+            entries = {name: self.url(f"{name}-1") for name in ENTRIES if name in self.services}
+            pages = {"web_root": str(self.pages)} if self.pages else {}
+            configuration["dashboard"] = {"entries": entries, **pages}
         return configuration | self.settings
 
     def _write(self, name: str, configuration: Mapping[str, Any]) -> Path:

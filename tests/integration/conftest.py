@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from llm_platform.core import catalog
 from tests.fleet import Fleet
 
+PAGE = '<!doctype html><meta name="csp-nonce" content="%NONCE%"><title>Dashboard</title>'
+"""Instead of the built pages, which their own tests look at."""
 PROVIDER_KEY = "canary-of-a-provider-2f7a91c04be6"
 
 
@@ -24,6 +27,7 @@ class Platform:
     fleet: Fleet
     key: str
     traces: Path
+    admin_password: str
 
     def spans(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.traces.read_text().splitlines()] if self.traces.exists() else []
@@ -55,9 +59,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "providers": {"narrow": {"requests_per_minute": 2, "tokens_per_minute": 1_000_000}},
         },
     }
-    with Fleet(directory, settings=settings) as fleet:
-        fleet.command("bootstrap")
-        yield Platform(fleet, fleet.create_key("integration"), traces)
+    pages = directory / "pages"
+    pages.mkdir()
+    (pages / "index.html").write_text(PAGE)
+    (pages / "assets").mkdir()
+    (pages / "assets" / "page.js").write_text("export {};")
+    with Fleet(directory, settings=settings, services=catalog.load().services, pages=pages) as fleet:
+        admin = fleet.command("bootstrap")["password"]
+        yield Platform(fleet, fleet.create_key("integration"), traces, admin)
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:

@@ -17,6 +17,8 @@ _SERVICES = {
     "rate_limiter": _WITHOUT_DATABASE,
     "secrets_service": _WITHOUT_DATABASE - {"cryptography"},
     "auth_service": _BARE - {"cryptography"},
+    "admin_dashboard": _WITHOUT_DATABASE - {"aiohttp", "cryptography"},
+    "user_dashboard": _WITHOUT_DATABASE - {"aiohttp", "cryptography"},
     "billing": {*_BARE, "sqlalchemy.dialects.postgresql"},
 }
 

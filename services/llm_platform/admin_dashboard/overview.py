@@ -40,7 +40,7 @@ class Overview:
         with on_behalf_of(person.actor.token):
             providers = await self._provider_health()
         services = await asyncio.gather(
-            *(self._peer(name) for name in sorted(self._config.peers)),
+            *(self._peer(name) for name in sorted(self._config.peers) if "/" not in name),
             *(self._entry(name, url) for name, url in self._config.dashboard.entries.items()),
         )
         service = self._config.service
@@ -66,7 +66,7 @@ class Overview:
 
     async def _peer(self, name: str) -> dict[str, str]:
         reason = await self._peers.health_check(name)()
-        return _state(name.partition("/")[0], "down" if reason else "ready", reason or "")
+        return _state(name, "down" if reason else "ready", reason or "")
 
     async def _entry(self, name: str, url: str) -> dict[str, str]:
         try:

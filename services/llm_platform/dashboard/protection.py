@@ -45,6 +45,7 @@ def add_headers(response: web.StreamResponse, *, secure: bool) -> None:
     """Those of every response; a page has set its own policy before."""
     headers = response.headers
     headers.setdefault("content-security-policy", policy())
+    headers["server"] = "llm-platform"
     headers["x-content-type-options"] = "nosniff"
     headers["x-frame-options"] = "DENY"
     headers["referrer-policy"] = "no-referrer"

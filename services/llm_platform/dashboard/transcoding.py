@@ -35,6 +35,7 @@ def read(
 ) -> Message:
     """The request message. Raises INVALID_REQUEST with the field at fault, and MissingEtagError."""
     values: dict[str, Any] = _body(body) if operation.has_body else _query(operation.request, query)
+    _check_names(operation.request, values)
     for name in operation.path_fields:
         if name in values:
             _refuse(f"{name} stands in the path.", name)
@@ -77,6 +78,20 @@ def _body(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         _refuse("The body is to be a JSON object.")
     return values
+
+
+def _check_names(message: Descriptor, values: Mapping[str, Any]) -> None:
+    """protobuf would take other spellings too, and names the fields in those."""
+    for name, value in values.items():
+        field = message.fields_by_name.get(name)
+        if field is None:
+            known = ", ".join(each.name for each in message.fields)
+            _refuse(f"There is no field {name[:50]!r} in {message.name}; there are {known}.", name[:50])
+        inner = field.message_type
+        if inner is not None and not inner.GetOptions().map_entry:
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    _check_names(inner, each)
 
 
 def _no_number(text: str) -> NoReturn:
