@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.core import catalog, metrics
@@ -36,8 +37,6 @@ CLIENT_LEFT = 499
 DRAIN_POLL_SECONDS = 0.05
 
 log = get_logger("dashboard")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Dashboard:
@@ -91,7 +90,7 @@ class Dashboard:
             raise web.HTTPNotFound
         return web.Response(status=found.status, headers=found.headers, body=found.body)
 
-    def _observing(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def _observing(self) -> Middleware:
         @web.middleware
         async def observing(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._observe(request, handler)
