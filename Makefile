@@ -65,6 +65,14 @@ unit: setup ## Unit tests, in parallel
 integration: setup ## Real processes on the loopback over mTLS, and the OpenAI SDK against them
 	@$(BIN)/pytest tests/integration tests/compat
 
+.PHONY: browser
+browser: setup web ## The dashboards' pages in Chromium, as each role
+	@$(BIN)/pytest tests/browser
+
+.PHONY: screenshots
+screenshots: setup web ## Pictures of every page, light and dark, desk and phone, in build/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: deploy-test
 deploy-test: setup ## ./deploy.sh dev deploy from nothing, its second run, an update under load (needs root and Docker)
 	@$(BIN)/pytest tests/deploy

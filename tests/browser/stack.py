@@ -1,0 +1,81 @@
+"""The platform with its dashboards' built pages, people of every role, and something to look at."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from llm_platform.core import catalog
+from llm_platform.core.actor import ROLES
+from llm_platform.dashboard.pages import CHECKOUT
+from tests.fleet import Fleet
+from tests.integration.dashboards.visitor import Visitor
+
+PASSWORD = "a pass phrase of tests 71"
+MODELS = ("echo", "echo-small")
+_CALLS = 30
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running fleet; everybody but ``admin`` signs in with PASSWORD."""
+
+    fleet: Fleet
+    admin: Visitor
+    admin_password: str
+    key: str
+
+    def url(self, dashboard: str) -> str:
+        return self.fleet.url(f"{dashboard}-dashboard-1")
+
+
+def build_pages() -> None:
+    """Builds the pages when they are not there, as an image does."""
+    if not all((CHECKOUT / name / "dist" / "index.html").is_file() for name in ("admin", "user")):
+        subprocess.run(["make", "web"], cwd=CHECKOUT.parents[1], check=True, timeout=900)
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Stack]:
+    build_pages()
+    settings = {
+        "providers": {"echo": {"type": "echo", "models": list(MODELS)}},
+        "billing": {"prices": {f"echo/{model}": [150_000, 600_000] for model in MODELS}},
+    }
+    with Fleet(directory, settings=settings, services=catalog.load().services) as fleet:
+        password = fleet.command("bootstrap")["password"]
+        admin = Visitor(fleet.url("admin-dashboard-1"))
+        admin.sign_in("admin", password)
+        yield Stack(fleet, admin, password, _furnish(fleet, admin))
+
+
+def _furnish(fleet: Fleet, admin: Visitor) -> str:
+    """People, teams, keys, budgets and calls; the secret of a developer's key."""
+    admin.made("/api/organizations", {"name": "acme"})
+    team = admin.made("/api/teams", {"name": "search", "organization": "acme"})
+    for role in ROLES:
+        name = role.replace("_", "-")
+        user = admin.made("/api/users", {"name": name, "role": role, "organization": "acme", "password": PASSWORD})
+        admin.call("PUT", f"/api/teams/{team['team_id']}/members/{user['user_id']}", {})
+    admin.made("/api/users", {"name": "platform-reader", "role": "read_only", "password": PASSWORD})
+    secret = str(admin.made("/api/keys", {"name": "search service", "user": "developer", "team": "search"})["secret"])
+    admin.made("/api/keys", {"name": "notebook", "user": "developer", "limits": {"requests_per_minute": 60}})
+    user = admin.get("/api/users/developer").json()
+    budget = {"scope": "user", "scope_id": user["user_id"], "period": "monthly", "limit": "25000000000"}
+    admin.call("PUT", "/api/budgets", {"budget": budget | {"thresholds": [50, 90]}})
+    admin.call("PUT", "/api/secrets/llm/openai/api_key", {"value": "canary-of-a-provider-in-a-browser"})
+    fleet.canaries.add("a provider's key", "canary-of-a-provider-in-a-browser")
+    for number in range(_CALLS):
+        entry = "tail-1" if number % 3 else "gateway-1"
+        asked = {
+            "model": MODELS[number % 4 == 0],
+            "messages": [{"role": "user", "content": "Say it again. " * (1 + number % 7)}],
+        }
+        headers = {"authorization": f"Bearer {secret}"}
+        requests.post(f"{fleet.url(entry)}/v1/chat/completions", json=asked, headers=headers, timeout=30)
+    return secret
