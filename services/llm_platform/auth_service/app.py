@@ -30,7 +30,9 @@ from llm_platform.proto import accounts_pb2
 
 if TYPE_CHECKING:
     from llm_platform.auth_service.sessions.oidc import OidcLogins
+    from llm_platform.core.catalog import Catalog
     from llm_platform.core.lifecycle import Runtime
+    from llm_platform.rpc.trail import Trail
 
 _MIGRATIONS = "llm_platform.auth_service.migrations"
 
@@ -42,6 +44,12 @@ class AuthService(NamedTuple):
     sessions: SessionService
     audit: AuditService
     refusals: Refusals
+
+    def trail(self, catalog: Catalog) -> Trail:
+        """The audit log as its guard writes to it: what a person may not do. What was done stands there already."""
+        from llm_platform.rpc.trail import Trail
+
+        return Trail(self.refusals, audited=catalog.services[AUDIT.provider].audit)
 
 
 @asynccontextmanager
@@ -125,8 +133,8 @@ async def prepare(config: Config) -> None:
 
 async def start(runtime: Runtime) -> None:
     """Runs auth-service in a process of its own."""
+    from llm_platform.core import catalog as catalogs
     from llm_platform.rpc.server import Served, serve
-    from llm_platform.rpc.trail import Trail
 
     config = runtime.config
     await prepare(config)
@@ -134,5 +142,6 @@ async def start(runtime: Runtime) -> None:
     runtime.health.add("database", opened.accounts.check)
     warn_of_plain_text(runtime.health, "the accounts' database", config.stores.accounts_url)
     served: list[Served] = [(ACCOUNTS, opened.accounts), (AUDIT, opened.audit), (SESSIONS, opened.sessions)]
-    trail = Trail(opened.refusals)
-    await serve(runtime, ports={config.listen.grpc: served}, keys=opened.sessions.keys, trail=trail)
+    catalog = catalogs.load(config.service.catalog)
+    ports = {config.listen.grpc: served}
+    await serve(runtime, ports, catalog=catalog, keys=opened.sessions.keys, trail=opened.trail(catalog))

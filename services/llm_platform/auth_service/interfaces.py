@@ -70,7 +70,5 @@ class Accounts(Protocol):
 
     async def bootstrap(self, request: accounts_pb2.BootstrapRequest) -> accounts_pb2.Bootstrapped: ...
 
-    async def login(self, request: accounts_pb2.LoginRequest) -> accounts_pb2.User: ...
-
 
 ACCOUNTS = Port(Accounts, accounts_pb2.DESCRIPTOR.services_by_name["Accounts"], provider="auth-service")

@@ -76,23 +76,12 @@ class AccountService(KeyMethods, UserMethods, TeamMethods, OrganizationMethods):
         _AUTHENTICATIONS[reply.refusal or "ok"].inc()
         if reply.refusal and self._refused is not None:
             target = keys.shown(row.principal.key_id) if row else ""  # what nobody made is one kind, not many
-            self._refused(
-                Draft("Accounts/Authenticate", target=target, result="refused", reason=reply.refusal, who=NOBODY)
-            )
+            draft = Draft("Accounts/Authenticate", target=target, result="refused", reason=reply.refusal, who=NOBODY)
+            self._refused(draft._replace(organization_id=row.principal.organization_id if row else ""))
 
     def watch_revocations(self, request: common_pb2.Empty) -> AsyncIterator[accounts_pb2.Revocation]:  # noqa: ARG002
         """Revocations from now on, and heartbeats; ends when the service stops."""
         return self._revocations.watch()
-
-    async def login(self, request: accounts_pb2.LoginRequest) -> accounts_pb2.User:
-        """The user of that name and password. Raises UNAUTHENTICATED, the same for either being wrong."""
-        login = await self._store.login(request.name)
-        kept = login.password_hash if login and not login.user.disabled_at else None
-        if not await self._passwords.verify(kept, request.password) or login is None:
-            metrics.logins.labels("password", "refused").inc()
-            raise PlatformError(Code.UNAUTHENTICATED, "The name or the password is wrong.")
-        metrics.logins.labels("password", "ok").inc()
-        return login.user
 
     async def bootstrap(self, request: accounts_pb2.BootstrapRequest) -> accounts_pb2.Bootstrapped:
         """Makes the first admin and the first key, once; later calls change nothing and show no secret."""

@@ -1,9 +1,9 @@
-"""What authentication, the watch of changes, logins and the first admin need of the database."""
+"""What authentication, the watch of changes and the first admin need of the database."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
@@ -14,18 +14,12 @@ from llm_platform.auth_service.audit.entry import Draft
 from llm_platform.auth_service.audit.store import append
 from llm_platform.auth_service.changes import changes_after, last_change
 from llm_platform.auth_service.database import AccountDatabase
-from llm_platform.auth_service.lookup import is_storable
 from llm_platform.auth_service.rows import KeyRow
 from llm_platform.auth_service.schema import api_keys, bootstrap, revocation_counter, users
 from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.proto import accounts_pb2
 
 _BOOTSTRAP = 1
-
-
-class Login(NamedTuple):
-    user: accounts_pb2.User
-    password_hash: str
 
 
 class AccountStore:
@@ -63,13 +57,6 @@ class AccountStore:
         """What was changed after that one, in order."""
         async with self.database.read() as connection:
             return await changes_after(connection, number)
-
-    async def login(self, name: str) -> Login | None:
-        if not is_storable(name):
-            return None
-        async with self.database.read() as connection:
-            row = (await connection.execute(rows.select_users().where(users.c.name == name))).mappings().first()
-        return Login(rows.user(row), row["password_hash"]) if row else None
 
     async def first_admin(self) -> accounts_pb2.User | None:
         """The user that bootstrap made."""

@@ -401,14 +401,6 @@ class UpdateOrganizationRequest(_message.Message):
     limits: _common_pb2.Limits
     def __init__(self, organization: _Optional[str] = ..., etag: _Optional[str] = ..., name: _Optional[str] = ..., limits: _Optional[_Union[_common_pb2.Limits, _Mapping]] = ...) -> None: ...
 
-class LoginRequest(_message.Message):
-    __slots__ = ("name", "password")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    password: str
-    def __init__(self, name: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
-
 class BootstrapRequest(_message.Message):
     __slots__ = ("admin_name", "key_name")
     ADMIN_NAME_FIELD_NUMBER: _ClassVar[int]

@@ -26,7 +26,7 @@ class Trail:
     ) -> None:
         """``note`` takes the calls of ``audited``: method (``Secrets/Put``) -> the request's field it is about.
 
-        auth-service, which writes its changes itself, has refusals only.
+        Without it only those that are refused are taken: auth-service writes its changes itself.
         """
         self._refusals = refusals
         self._note = note
@@ -42,13 +42,16 @@ class Trail:
 
     def done(self, method: str, request: Any, failure: BaseException | None) -> None:
         """A call that is covered has ended. What services do by themselves is not noted."""
-        if self._note is None or actor.get().kind == "service":
+        code = None if failure is None else failure.code if isinstance(failure, PlatformError) else Code.INTERNAL
+        if actor.get().kind == "service" or (self._note is None and code not in _REFUSALS):
             return
         draft = Draft(method.removeprefix(f"/{PACKAGE}."), target=_target(request, self._fields[method]))
-        if failure is not None:
-            code = failure.code if isinstance(failure, PlatformError) else Code.INTERNAL
+        if code is not None:
             draft = draft._replace(result="refused" if code in _REFUSALS else "failed", reason=code.value)
-        self._note(draft)
+        if self._note is not None:
+            self._note(draft)
+        else:
+            self._refusals.note(draft._replace(reason=str(failure)))
 
 
 def _target(request: Any, field: str) -> str:

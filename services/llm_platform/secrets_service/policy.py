@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from llm_platform.core.actor import ADMIN, OWNER, READ_ONLY, actor
+from llm_platform.core.actor import READ_ONLY, actor, is_over_all
 from llm_platform.core.config import SecretsRule
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.rpc.caller import caller
@@ -68,8 +68,7 @@ class Policy:
 def _may_act(right: Right) -> bool:
     """Of people only those who administer the platform; who may look at it sees what there is."""
     who = actor.get()
-    roles = {OWNER, ADMIN, READ_ONLY} if right is Right.SEE else {OWNER, ADMIN}
-    return who.kind in {"operator", "service"} or (who.platform and who.role in roles)
+    return is_over_all(who) or (right is Right.SEE and who.platform and who.role == READ_ONLY)
 
 
 def _matches(pattern: str, path: str) -> bool:

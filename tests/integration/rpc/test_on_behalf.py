@@ -14,6 +14,7 @@ from llm_platform.auth_service.audit.interfaces import AUDIT
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.sessions.interfaces import SESSIONS
 from llm_platform.billing.interfaces import LEDGER
+from llm_platform.core import catalog as catalogs
 from llm_platform.core.actor import Actor, actor
 from llm_platform.core.actor_token import Claims
 from llm_platform.core.config import Service
@@ -24,6 +25,9 @@ from llm_platform.rpc.on_behalf import on_behalf_of
 from llm_platform.rpc.trail import Trail
 from llm_platform.secrets_service.interfaces import SECRETS
 from tests.integration.rpc.conftest import TRUST_DOMAIN, Everything, Issuer, Site, person
+
+PATIENCE = 60.0
+"""Seconds: passwords are hashed in earnest, which takes its time on a busy machine."""
 
 
 class Billing(Everything):
@@ -163,12 +167,12 @@ async def test_somebody_signs_in_at_a_dashboard_and_acts_with_the_role_of_the_ac
         opened = await stack.enter_async_context(open_auth_service(config))
         served = ((ACCOUNTS, opened.accounts), (AUDIT, opened.audit), (SESSIONS, opened.sessions))
         auth = await stack.enter_async_context(
-            site.serving("auth-service", *served, keys=opened.sessions.keys, trail=Trail(opened.refusals))
+            site.serving("auth-service", *served, keys=opened.sessions.keys, trail=opened.trail(catalogs.load()))
         )
         dashboard = await stack.enter_async_context(Peers(site.config("admin-dashboard", auth_service=[auth.port])))
         operator = await stack.enter_async_context(Peers(site.config("operator", auth_service=[auth.port])))
-        made = await operator.remote(ACCOUNTS).bootstrap(accounts_pb2.BootstrapRequest())
-        sessions, accounts = dashboard.remote(SESSIONS), dashboard.remote(ACCOUNTS)
+        made = await operator.remote(ACCOUNTS, PATIENCE).bootstrap(accounts_pb2.BootstrapRequest())
+        sessions, accounts = dashboard.remote(SESSIONS, PATIENCE), dashboard.remote(ACCOUNTS, PATIENCE)
 
         async def sign_in(name: str, password: str) -> str:
             signed_in = await sessions.login(sessions_pb2.PasswordLogin(name=name, password=password))
@@ -183,6 +187,18 @@ async def test_somebody_signs_in_at_a_dashboard_and_acts_with_the_role_of_the_ac
             with pytest.raises(PlatformError) as refused:
                 await accounts.create_user(accounts_pb2.CreateUserRequest(name="eve", role="owner"))
         assert refused.value.code is Code.PERMISSION_DENIED
+        with on_behalf_of(await sign_in("admin", made.password)):
+            create = accounts_pb2.CreateUserRequest(name="eva", role="admin", password="correct horse battery")
+            await accounts.create_user(create)
+        with on_behalf_of(await sign_in("eva", "correct horse battery")), pytest.raises(PlatformError) as refused:
+            await accounts.create_user(accounts_pb2.CreateUserRequest(name="eve", role="owner"))
+        assert refused.value.code is Code.PERMISSION_DENIED
+        await opened.refusals.flush()
+        denied = (await operator.remote(AUDIT).list(audit_pb2.ListAuditRequest(result="refused"))).items
+        assert [(each.action, each.actor_name, each.target) for each in denied] == [
+            ("Accounts/CreateUser", "zoe", ""),  # by the catalogue
+            ("Accounts/CreateUser", "eva", "eve"),  # only an owner makes an owner
+        ]
         with pytest.raises(PlatformError) as refused:
             await sign_in("zoe", "wrong")
         assert refused.value.code is Code.UNAUTHENTICATED

@@ -235,6 +235,10 @@ async def test_people_see_the_entries_of_their_own_organisation_only(audit: Audi
         actor.set(ZOE._replace(platform=True))
         assert len(await listed(audit)) == 3
         assert targets(await listed(audit, organization="org_b")) == ["org_b"]
+        actor.set(ZOE._replace(platform=True, role="read_only"))  # sees the platform's own organisation, not tenants
+        assert targets(await listed(audit)) == ["org_a"]
+        with pytest.raises(PlatformError):
+            await listed(audit, organization="org_b")
     finally:
         actor.reset(before)
 

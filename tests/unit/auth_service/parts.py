@@ -14,11 +14,14 @@ from llm_platform.auth_service.handover import Handover
 from llm_platform.auth_service.passwords import Passwords
 from llm_platform.auth_service.revocations import Revocations
 from llm_platform.auth_service.service import AccountService
+from llm_platform.auth_service.sessions.proof import PasswordProof
+from llm_platform.auth_service.sessions.store import SessionStore
 from llm_platform.auth_service.store import AccountStore
 from llm_platform.core.actor import DEVELOPER, PLATFORM_ORGANIZATION, Actor, actor
+from llm_platform.core.config.model import SignIn
 from llm_platform.core.database import open_database
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import accounts_pb2
+from llm_platform.proto import accounts_pb2, sessions_pb2
 
 OpenAccounts = Callable[[], AbstractAsyncContextManager[AccountService]]
 
@@ -93,6 +96,15 @@ async def make_team(accounts: AccountService, name: str, *members: str, organiza
     for member in members:
         team = await accounts.add_team_member(accounts_pb2.TeamMember(team=team.team_id, user=member))
     return team
+
+
+async def proved(accounts: AccountService, name: str, password: str) -> accounts_pb2.User:
+    """Whose name and password these are, as signing in finds out."""
+    origin, store = sessions_pb2.Origin(), SessionStore(accounts._database)
+    common = {"pepper": b"p" * 32, "settings": SignIn(), "refused": [].append, "clock": accounts._clock}
+    proof = PasswordProof(store, accounts._passwords, **common)  # type: ignore[arg-type]
+    counted = proof.subjects(name, origin)
+    return (await proof.account("Sessions/Login", name, password, origin, counted)).user
 
 
 async def until(condition: Callable[[], object]) -> None:

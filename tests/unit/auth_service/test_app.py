@@ -13,6 +13,7 @@ from llm_platform.auth_service.app import open_accounts
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.proto import accounts_pb2
+from tests.unit.auth_service.parts import proved
 
 FIRST_START = """
 import asyncio, sys
@@ -44,7 +45,7 @@ async def test_a_first_start_makes_the_admin_and_hands_it_over_and_later_ones_do
     handed_over.unlink()
     async with open_accounts(config) as accounts:
         assert not handed_over.exists()
-        admin = await accounts.login(accounts_pb2.LoginRequest(name=made["admin"], password=made["password"]))
+        admin = await proved(accounts, made["admin"], made["password"])
         assert admin.role == "owner"
         replies = await accounts.authenticate(accounts_pb2.AuthenticateBatch(keys=[made["key"]]))
         assert replies.items[0].principal.user_id == admin.user_id

@@ -14,6 +14,7 @@ from llm_platform.auth_service.audit.service import AuditService
 from llm_platform.auth_service.audit.store import AuditStore
 from llm_platform.auth_service.interfaces import ACCOUNTS
 from llm_platform.auth_service.service import AccountService
+from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.core.config import Config, Service
 from llm_platform.core.database import open_database, sqlite_url
 from llm_platform.core.errors import PlatformError
@@ -21,7 +22,7 @@ from llm_platform.proto import accounts_pb2, audit_pb2
 from llm_platform.rpc.handlers import rpcs
 
 pb = accounts_pb2
-_NO_CHANGE = {"Authenticate", "WatchRevocations", "Login"}
+_NO_CHANGE = {"Authenticate", "WatchRevocations"}
 
 
 async def entries(folder: Path) -> list[audit_pb2.AuditEntry]:
@@ -108,8 +109,8 @@ async def test_refused_keys_are_counted_in_it_and_told_by_what_may_be_shown(tmp_
         await opened.accounts.authenticate(pb.AuthenticateBatch(keys=[guessed, *made_up]))
         await opened.accounts.authenticate(pb.AuthenticateBatch(keys=[guessed, first.secret]))
     refused = [entry for entry in await entries(tmp_path) if entry.result == "refused"]
-    assert [(entry.target, entry.reason, entry.repeated, entry.actor_kind) for entry in refused] == [
-        (first.key.prefix, "unknown", 2, "none"),
-        ("", "unknown", 500, "none"),
+    assert [(each.target, each.organization_id, each.reason, each.repeated, each.actor_kind) for each in refused] == [
+        (first.key.prefix, PLATFORM_ORGANIZATION, "unknown", 2, "none"),  # whose key it is, sees it
+        ("", "", "unknown", 500, "none"),
     ]
     assert guessed not in str(refused)

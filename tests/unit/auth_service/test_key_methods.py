@@ -20,6 +20,7 @@ from tests.unit.auth_service.parts import (
     make_key,
     make_team,
     make_user,
+    proved,
     refused,
     until,
 )
@@ -224,7 +225,7 @@ async def test_a_key_of_a_megabyte_is_unknown_and_not_even_hashed(
         assert [reply.refusal for reply in await ask(accounts, huge)] == ["unknown"]
     for call in (
         accounts.get_user(accounts_pb2.UserName(user=huge)),
-        accounts.login(accounts_pb2.LoginRequest(name="root", password=huge)),
+        proved(accounts, "root", huge),
         make_key(accounts, user=huge),
     ):
         with pytest.raises(PlatformError):

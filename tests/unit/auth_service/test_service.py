@@ -15,7 +15,7 @@ from llm_platform.auth_service.service import AccountService
 from llm_platform.core.actor import PLATFORM_ORGANIZATION
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
-from tests.unit.auth_service.parts import OpenAccounts, SetClock, ask, make_key
+from tests.unit.auth_service.parts import OpenAccounts, SetClock, ask, make_key, proved
 
 EVERYONE = accounts_pb2.ListUsersRequest()
 
@@ -208,12 +208,12 @@ async def test_login_needs_the_right_name_and_password_and_does_not_say_which_wa
     accounts: AccountService, first: accounts_pb2.Bootstrapped
 ) -> None:
     await accounts.create_user(accounts_pb2.CreateUserRequest(name="no-password"))
-    admin = await accounts.login(accounts_pb2.LoginRequest(name="root", password=first.password))
+    admin = await proved(accounts, "root", first.password)
     assert (admin, admin.role) == (first.admin, "owner")
     refusals = set()
     for name, password in (("root", "not the password"), ("nobody", first.password), ("no-password", ""), ("", "")):
         with pytest.raises(PlatformError) as refusal:
-            await accounts.login(accounts_pb2.LoginRequest(name=name, password=password))
+            await proved(accounts, name, password)
         refusals.add((refusal.value.code, refusal.value.message))
     assert refusals == {(Code.UNAUTHENTICATED, "The name or the password is wrong.")}
 

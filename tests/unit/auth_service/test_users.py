@@ -10,7 +10,7 @@ from llm_platform.auth_service.service import AccountService
 from llm_platform.core.actor import ADMIN, BILLING_VIEWER, DEVELOPER, OWNER, READ_ONLY
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import accounts_pb2, common_pb2
-from tests.unit.auth_service.parts import acting, ask, make_key, make_team, make_user, refused
+from tests.unit.auth_service.parts import acting, ask, make_key, make_team, make_user, proved, refused
 
 Update = accounts_pb2.UpdateUserRequest
 LIMITS = common_pb2.Limits(requests_per_minute=7, tokens_per_minute=8, concurrency=9, requests_burst=3, tokens_burst=4)
@@ -62,16 +62,15 @@ async def test_a_disabled_users_keys_and_password_are_refused_until_it_is_enable
 ) -> None:
     user = await make_user(accounts, "ann", password="a password of ann")
     key = await make_key(accounts, user="ann")
-    login = accounts_pb2.LoginRequest(name="ann", password="a password of ann")
     disabled = await accounts.update_user(Update(user="ann", etag=user.etag, disabled=True))
     assert disabled.disabled_at
     assert (await ask(accounts, key.secret))[0].refusal == "disabled"
     with refused(Code.UNAUTHENTICATED, says="name or the password is wrong"):
-        await accounts.login(login)
+        await proved(accounts, "ann", "a password of ann")
     enabled = await accounts.update_user(Update(user="ann", etag=disabled.etag, disabled=False))
     assert not enabled.disabled_at
     assert not (await ask(accounts, key.secret))[0].refusal
-    assert (await accounts.login(login)).user_id == user.user_id
+    assert (await proved(accounts, "ann", "a password of ann")).user_id == user.user_id
 
 
 async def test_a_deleted_users_keys_are_revoked_for_good_and_its_name_is_free(
@@ -88,7 +87,7 @@ async def test_a_deleted_users_keys_are_revoked_for_good_and_its_name_is_free(
         with refused(Code.NOT_FOUND, "user"):
             await get(accounts, name)
     with refused(Code.UNAUTHENTICATED):
-        await accounts.login(accounts_pb2.LoginRequest(name=user.user_id, password="a password of ann"))
+        await proved(accounts, user.user_id, "a password of ann")
     assert (await make_user(accounts, "ann")).user_id != user.user_id
 
 

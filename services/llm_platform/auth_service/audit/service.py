@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
+from llm_platform.auth_service import permissions
 from llm_platform.auth_service.audit.entry import RESULTS, Draft
 from llm_platform.auth_service.audit.store import AuditStore, Filter
 from llm_platform.auth_service.requests import rfc3339
@@ -78,10 +79,10 @@ def _filter(request: audit_pb2.ListAuditRequest, who: Actor) -> Filter:
         if "\0" in getattr(request, name):
             raise _invalid("No text holds a NUL character.", name)
     organization = request.organization
-    if not (who.platform or who.kind in ("operator", "service")):
-        if organization not in ("", who.organization_id):
+    if (only := permissions.scope(who)) is not None:
+        if organization not in ("", only) or not only:
             raise PlatformError(Code.PERMISSION_DENIED, "That is another organisation.", param="organization")
-        organization = who.organization_id
+        organization = only
     return Filter(
         organization,
         request.actor,

@@ -8,6 +8,7 @@ from typing import Any
 from llm_platform.auth_service.requests import rfc3339
 from llm_platform.auth_service.sessions.store import Account
 from llm_platform.core.actor import PLATFORM_ORGANIZATION, Actor
+from llm_platform.core.addresses import is_within, networks, parsed
 from llm_platform.proto import accounts_pb2, common_pb2, sessions_pb2
 
 
@@ -29,25 +30,17 @@ def unfit(user: accounts_pb2.User, principal: common_pb2.Principal, address: str
         return "it is not of a service account"
     if principal.allowed_entries or principal.allowed_models:
         return "it is for some entries or models only"
-    if principal.ip_ranges and not _within(address, principal.ip_ranges):
+    if principal.ip_ranges and not is_within(parsed(address), networks(tuple(principal.ip_ranges))):
         return "it may not be used from this address"
     return ""
 
 
-def _within(address: str, ranges: Any) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in ipaddress.ip_network(each, strict=False) for each in ranges)
-
-
 def network(address: str) -> str:
     """What is counted as one source: an IPv4 address, or the /64 that one customer has of IPv6. Raises ValueError."""
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(getattr(found, "ipv4_mapped", None) or found)
+    found = parsed(address)
+    if found is None:
+        raise ValueError("not an IP address")
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def plain(text: str) -> str:
