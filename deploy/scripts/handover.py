@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 
-def entries() -> dict[str, int]:
-    """Public entry -> port."""
-    catalog: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "catalog.yml").read_text())
-    return {name: one["ports"]["http"] for name, one in catalog["services"].items() if one.get("public")}
-
-
-def addresses(ports: dict[str, int]) -> list[str]:
-    return [f"  {name:<12} http://127.0.0.1:{port}/v1" for name, port in ports.items()]
+def addresses(catalog: dict[str, Any]) -> Iterator[str]:
+    """Entries, then what people open in a browser."""
+    public = {name: one["ports"]["http"] for name, one in catalog["services"].items() if one.get("public")}
+    width = max(map(len, public)) + 1
+    for name, port in sorted(public.items(), key=lambda one: one[0] in catalog["delegates"]):
+        path = "" if name in catalog["delegates"] else "/v1"
+        yield f"  {name:<{width}} http://127.0.0.1:{port}{path}"
 
 
 def credentials(first: dict[str, str]) -> list[str]:
@@ -42,7 +42,8 @@ def credentials(first: dict[str, str]) -> list[str]:
 
 def main(state: str) -> int:
     handed = Path(state, "first-access.json")
-    lines = ["", "The platform answers at", *addresses(entries()), ""]
+    catalog: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "catalog.yml").read_text())
+    lines = ["", "The platform answers at", *addresses(catalog), ""]
     if handed.exists():
         lines += credentials(json.loads(handed.read_text()))
     else:

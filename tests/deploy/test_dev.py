@@ -16,16 +16,19 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.browser import Browser
 from tests.deploy.collector import Collector
-from tests.deploy.traffic import OPEN_STREAMS, Traffic
+from tests.deploy.traffic import OPEN_STREAMS, Target, Traffic, entry
 
 ROOT = Path(__file__).parents[2]
 URLS = ["http://127.0.0.1:8000", "http://127.0.0.1:8080"]
+ADMIN, USER = "http://127.0.0.1:3001", "http://127.0.0.1:3000"
 COLLECTOR = ("172.30.3.1", 4318)  # this machine on llm-network
 TRACED = {"telemetry": {"enabled": True, "endpoint": "http://{}:{}".format(*COLLECTOR), "sample_ratio": 0.0}}
 SERVICES = (
     *("secrets-service", "auth-service", "billing", "rate-limiter"),
     *("model-proxy", "head", "tail", "gateway"),
+    *("admin-dashboard", "user-dashboard"),
 )
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="deploying to this machine needs root")
@@ -70,6 +73,19 @@ def key(first_deploy: str) -> str:
     return re.search(r"first API key\s+(\S+)", first_deploy)[1]  # type: ignore[index] # a failure is the test's
 
 
+@pytest.fixture(scope="module")
+def administrator(first_deploy: str) -> Browser:
+    password = re.search(r"password\s+(\S+)", first_deploy)[1]  # type: ignore[index] # a failure is the test's
+    return Browser(ADMIN, "admin", password)
+
+
+@pytest.fixture
+def traffic(key: str, administrator: Browser) -> Traffic:
+    """Through both entries, and through the playground of somebody who signed in."""
+    playground = Target(f"{USER}/api/playground/chat/completions", {**administrator.headers, "x-playground-key": key})
+    return Traffic([*(entry(url, key) for url in URLS), playground])
+
+
 def test_the_first_deploy_serves_both_flows_and_hands_over_the_first_access(first_deploy: str, key: str) -> None:
     assert set(containers()) == {f"{service}-1" for service in SERVICES} | {"haproxy"}
     assert key.startswith("sk-llm-")
@@ -81,6 +97,33 @@ def test_the_first_deploy_serves_both_flows_and_hands_over_the_first_access(firs
             ["bash", "-c", curl.replace(":8000", f":{port}")], capture_output=True, text=True, check=True
         )
         assert json.loads(answer.stdout)["choices"][0]["message"]["content"] == "Hello"
+
+
+def test_the_dashboards_show_their_pages(first_deploy: str) -> None:
+    for address in (ADMIN, USER):
+        assert address in first_deploy
+        with urllib.request.urlopen(address) as page:
+            text = page.read().decode()
+        scripts = re.findall(r'src="(/assets/[^"]+\.js)"', text)
+        assert scripts
+        for script in scripts:
+            with urllib.request.urlopen(address + script) as asset:
+                assert "javascript" in asset.headers["content-type"]
+    with urllib.request.urlopen(f"{USER}/admin") as page:
+        assert page.url == f"{ADMIN}/"
+
+
+def test_the_administrator_signs_in_and_sees_keys_and_services(administrator: Browser) -> None:
+    assert administrator.session["role"] == "owner"
+    keys = administrator.call("GET", "/api/keys")["items"]
+    assert "verification" in {each["name"] for each in keys}
+    # Through HAProxy, whose own address it is not
+    (session,) = administrator.call("GET", "/api/sessions")["items"]
+    assert session["origin"]["address"] == "127.0.0.1"
+    services = administrator.call("GET", "/api/overview")["services"]
+    assert {each["name"]: each["state"] for each in services} == {
+        name: "ready" for name in SERVICES if not name.endswith("-dashboard") and name != "rate-limiter"
+    }
 
 
 @pytest.mark.case(34)
@@ -111,12 +154,14 @@ def certificates(text: str) -> set[str]:
 
 
 def test_the_image_holds_no_compiler_and_no_trace_of_the_build(first_deploy: str) -> None:
-    assert in_image("command -v gcc g++ cc c++ clang ld make pip pip3 uv apt-key curl || true") == ""
+    assert in_image("command -v gcc g++ cc c++ clang ld make pip pip3 uv apt-key curl node npm || true") == ""
     for python in ("/usr/bin/python3", "/opt/llm-platform/bin/python"):
         found = "import importlib.util; print(importlib.util.find_spec('pip'), importlib.util.find_spec('ensurepip'))"
         assert in_image(f'{python} -c "{found}"') == "None None\n"
-    left = r"find / -xdev \( -iname 'pip*.conf' -o -path '/run/secrets/*' -o -name 90build -o -path '*/.cache/*' \)"
-    assert in_image(left) == ""
+    names = ("pip*.conf", ".npmrc", "node_modules", "90build")
+    paths = ("/run/secrets/*", "*/.cache/*")
+    left = " -o ".join([*(f"-iname '{name}'" for name in names), *(f"-path '{path}'" for path in paths)])
+    assert in_image(rf"find / -xdev \( {left} \)") == ""
 
 
 def test_the_image_trusts_whom_debian_trusts_and_nobody_else(first_deploy: str) -> None:
@@ -150,8 +195,7 @@ def test_verify_passes(first_deploy: str) -> None:
 
 
 @pytest.mark.case(29)
-async def test_updates_under_load_lose_no_request_and_cut_no_stream(key: str) -> None:
-    traffic = Traffic(URLS, key)
+async def test_updates_under_load_lose_no_request_and_cut_no_stream(traffic: Traffic) -> None:
     running = asyncio.create_task(traffic.run())
     try:
         for changed in ({"logging": {"level": "debug"}}, {"logging": {"level": "info"}}, TRACED):
@@ -198,8 +242,7 @@ def test_a_sampled_request_is_one_trace_through_the_containers(key: str, entry: 
 
 
 @pytest.mark.case(29)
-async def test_the_same_traffic_notices_a_replica_that_is_killed_instead_of_drained(key: str) -> None:
-    traffic = Traffic(URLS, key)
+async def test_the_same_traffic_notices_a_replica_that_is_killed_instead_of_drained(traffic: Traffic) -> None:
     running = asyncio.create_task(traffic.run())
     await asyncio.sleep(3)
     docker("restart", "--time", "0", "tail-1")
@@ -210,9 +253,8 @@ async def test_the_same_traffic_notices_a_replica_that_is_killed_instead_of_drai
 
 
 @pytest.mark.case(33)
-async def test_a_release_that_is_broken_does_not_replace_the_one_that_serves(key: str) -> None:
+async def test_a_release_that_is_broken_does_not_replace_the_one_that_serves(traffic: Traffic) -> None:
     before = containers()
-    traffic = Traffic(URLS, key)
     running = asyncio.create_task(traffic.run())
     done = await asyncio.to_thread(deploy, "update", *settings(traffic={"max_body_bytes": -1}), check=False)
     traffic.stop()

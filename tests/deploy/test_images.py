@@ -22,6 +22,8 @@ install.user='true'
 def recipe(tmp_path: Path) -> Recipe:
     (tmp_path / "services" / "__pycache__").mkdir(parents=True)
     (tmp_path / "services" / "__pycache__" / "a.pyc").write_text("cache")
+    (tmp_path / "services" / "web" / "node_modules" / "react").mkdir(parents=True)
+    (tmp_path / "services" / "web" / "node_modules" / "react" / "index.js").write_text("cache")
     (tmp_path / "services" / "a.py").write_text("a = 1\n")
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "README.md").write_text("text\n")
@@ -76,11 +78,12 @@ def test_pip_is_told_where_packages_are_and_nothing_of_this_machine() -> None:
 
 
 def test_secrets_of_the_build_are_files_beside_the_context(tmp_path: Path) -> None:
-    access = PackageAccess("", Path("/etc/ssl/own.crt"), "http://proxy.test:3128")
+    access = PackageAccess("", "registry=https://own.test/npm\n", Path("/etc/ssl/own.crt"), "http://proxy.test:3128")
     secrets = access.write_secrets(tmp_path)
     assert secrets["ca"] == Path("/etc/ssl/own.crt")
     assert 'Proxy "http://proxy.test:3128"' in secrets["apt"].read_text()
-    assert PackageAccess().write_secrets(tmp_path).keys() == {"pip", "apt"}
+    assert secrets["npm"].read_text() == "registry=https://own.test/npm\ncafile=/run/secrets/ca\n"
+    assert PackageAccess().write_secrets(tmp_path).keys() == {"pip", "npm", "apt"}
 
 
 def test_a_bootstrapped_debian_forgets_where_it_was_made(tmp_path: Path) -> None:

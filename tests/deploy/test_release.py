@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-specification = importlib.util.spec_from_file_location(
-    "desired", ROOT / "deploy" / "plugins" / "filter" / "llm_platform.py"
-)
-assert specification is not None
-assert specification.loader is not None
-plugin = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(plugin)
-
-GROUPS = ("head", "model-proxy", "tail")
-
-
-def hosts(**different: Any) -> dict[str, dict[str, Any]]:
-    """One host of every group, with the variables of dev."""
-    product = yaml.safe_load((ROOT / "deploy" / "group_vars" / "all.yml").read_text())
-    variables = {
-        **product,
-        "platform_environment": "dev",
-        "platform_networks": {},
-        "platform_trust_domain": "dev.llm-platform.internal",
-        "platform_images": {"platform": {"reference": "llm-platform:1", "id": "sha256:1"}},
-        "groups": {group: ["one"] for group in GROUPS},
-    }
-    return {"one": variables | different}
+from tests.deploy.desired import hosts, plugin
 
 
 def test_the_same_tree_and_settings_are_the_same_release_wherever_images_are_built() -> None:
@@ -49,6 +23,7 @@ def test_the_same_tree_and_settings_are_the_same_release_wherever_images_are_bui
         {"platform_replicas": {"tail": 2}},
         {"platform_resources": {"tail": {"memory_mb": 512}}},
         {"platform_drain_seconds": 30},
+        {"platform_public_urls": {"tail": "https://llm.example.com"}},
     ],
     ids=lambda one: next(iter(one)),
 )
@@ -58,7 +33,7 @@ def test_whatever_differs_on_a_host_is_another_release(different: dict[str, Any]
 
 def test_a_setting_replaces_the_replicas_that_it_concerns_and_no_others() -> None:
     def checksums(service: str, **settings: Any) -> list[str]:
-        given = hosts(platform_settings=settings, platform_release="")
+        given = hosts(platform_settings=settings)
         return [replica["checksum"] for replica in plugin.desired(given, "one", service)["replicas"]]
 
     changed = {"billing": {"unknown_price": "free"}}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import containers
 from ansible.module_utils.containers import Container, statuses
-from ansible.module_utils.verification import Entry, refusal_without_certificate
+from ansible.module_utils.verification import Dashboard, Entry, refusal_without_certificate
 
 from llm_platform.core import pki
 
@@ -24,11 +24,12 @@ STREAM = 'data: {"choices": []}\n\ndata: [DONE]\n\n'
 
 @contextmanager
 def server(answers: dict[str, tuple[int, str, str]]) -> Iterator[int]:
-    """Answers ``refused`` without a key, ``streamed`` or ``whole`` with one, ``ready`` to GET; yields its port."""
+    """Answers ``refused`` without a key, ``streamed`` or ``whole`` with one, ``session``, ``page`` or else ``ready`` to
+    GET; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.answer(*answers["ready"])
+            self.answer(*answers[{"/": "page", "/api/session": "session"}.get(self.path, "ready")])
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -84,6 +85,44 @@ def test_an_entry_that_answers_passes() -> None:
 def test_an_entry_that_answers_otherwise_is_told(broken: str, answer: tuple[int, str, str], position: int) -> None:
     found = problems({**GOOD, broken: answer})
     assert [index for index, problem in enumerate(found) if problem] == [position]
+
+
+PAGES = {
+    "page": (200, "text/html; charset=utf-8", "<!doctype html><html></html>"),
+    "ready": (200, "application/json", "{}"),
+    "session": (401, "application/problem+json", "{}"),
+}
+
+
+def problems_of_pages(answers: dict[str, tuple[int, str, str]]) -> list[str | None]:
+    with server(answers) as port:
+        return [check.problem for check in Dashboard("admin-dashboard", port).checks(patience=0)]
+
+
+def test_a_dashboard_that_shows_its_page_and_knows_nobody_passes() -> None:
+    assert problems_of_pages(PAGES) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("broken", "answer", "position"),
+    [
+        ("page", (503, "application/problem+json", "{}"), 0),
+        ("page", (200, "application/json", "{}"), 0),
+        ("ready", (503, "application/json", "{}"), 1),
+        ("session", (200, "application/json", "{}"), 2),
+    ],
+)
+def test_a_dashboard_that_answers_otherwise_is_told(broken: str, answer: tuple[int, str, str], position: int) -> None:
+    found = problems_of_pages({**PAGES, broken: answer})
+    assert [index for index, problem in enumerate(found) if problem] == [position]
+
+
+def test_a_dashboard_that_is_away_is_told() -> None:
+    with server(PAGES) as port:
+        pass
+    first, *_ = Dashboard("admin-dashboard", port).checks(patience=0)
+    assert first.problem is not None
+    assert "nothing" in first.problem
 
 
 @pytest.mark.parametrize("asks_for_certificate", [True, False])

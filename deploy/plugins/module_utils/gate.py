@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Gate:
-    """Ready, and for an entry a real completion.
+    """Ready, and for an entry a real completion, for a dashboard its page.
 
     ``port`` and ``path`` answer readiness; ``completion_key`` is an API key for the built-in model ``echo``.
     """
@@ -22,6 +22,7 @@ class Gate:
         timeout: float,
         completion_key: str | None = None,
         *,
+        page: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -29,6 +30,7 @@ class Gate:
         self.path = path
         self.timeout = timeout
         self.completion_key = completion_key
+        self.page = page
         self.clock = clock
         self.sleep = sleep
 
@@ -38,7 +40,7 @@ class Gate:
         deadline = self.clock() + self.timeout
         problem: str | None = "it was not asked yet"
         while self.clock() < deadline:
-            problem = self.not_ready(address) or self.no_completion(address)
+            problem = self.not_ready(address) or self.no_completion(address) or self.no_page(address)
             if problem is None:
                 return None
             container.reload()
@@ -59,6 +61,14 @@ class Gate:
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.completion_key}"}
         status, body = self._ask(address, "POST", "/v1/chat/completions", request, headers)
         return None if status == 200 else f"a completion answered {status or 'nothing'}: {body[:300]}"
+
+    def no_page(self, address: str) -> str | None:
+        if not self.page:
+            return None
+        status, body = self._ask(address, "GET", "/")
+        if status != 200 or "<html" not in body.lower():
+            return f"its page answered {status or 'nothing'}: {body[:300]}"
+        return None
 
     def is_draining(self, container: Any) -> bool:
         """Whether the container was told to stop already: a second signal would hurry it."""

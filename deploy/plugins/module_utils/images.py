@@ -2,8 +2,8 @@
 
 An image is named after the digest of everything it was made from, so an unchanged tree finds its image by
 name and builds nothing. The build context holds the named inputs and nothing else: what is not in the digest
-cannot influence the image. What this network needs to reach a package mirror (CA bundle, pip's and apt's
-configuration) is given as BuildKit secrets and never enters a layer.
+cannot influence the image. What this network needs to reach a package mirror (CA bundle, pip's, npm's and
+apt's configuration) is given as BuildKit secrets and never enters a layer.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-IGNORED = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
+IGNORED = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "node_modules", "dist"}
+"""Directories that tools make in a checkout."""
 LABEL_INPUTS = "llm-platform.inputs"
 PULL_SECONDS = 90
 # pip options that say where packages come from; everything else of the machine's configuration stays here.
@@ -47,11 +49,8 @@ class Recipe:
             path = self.root / one
             if not path.exists():
                 raise ImageError(f"{self.name}: the input {one} does not exist in {self.root}; restore it.")
-            found.update(
-                file.relative_to(self.root)
-                for file in ([path] if path.is_file() else path.rglob("*"))
-                if file.is_file() and not set(IGNORED) & set(file.parts)
-            )
+            files = [path] if path.is_file() else files_below(path)
+            found.update(file.relative_to(self.root) for file in files)
         return sorted(found)
 
     def digest(self) -> str:
@@ -75,17 +74,30 @@ class Recipe:
             copy.chmod(0o755 if (self.root / file).stat().st_mode & 0o100 else 0o644)
 
 
+def files_below(directory: Path) -> Iterator[Path]:
+    """Every file, without those that a checkout has only here and now."""
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [one for one in folders if one not in IGNORED]
+        yield from (Path(folder, name) for name in names)
+
+
 @dataclass(frozen=True)
 class PackageAccess:
     """What this machine needs to reach package mirrors."""
 
     pip_configuration: str = ""
     """Output of ``pip config list``."""
+    npm_configuration: str = ""
+    """The lines of an ``.npmrc`` that say where packages come from."""
     ca_bundle: Path | None = None
     http_proxy: str = ""
 
     def write_secrets(self, directory: Path) -> dict[str, Path]:
-        secrets = {"pip": pip_conf(self.pip_configuration, ca=self.ca_bundle is not None), "apt": self.apt_conf()}
+        secrets = {
+            "pip": pip_conf(self.pip_configuration, ca=self.ca_bundle is not None),
+            "npm": self.npmrc(),
+            "apt": self.apt_conf(),
+        }
         files = {}
         for name, text in secrets.items():
             files[name] = directory / name
@@ -93,6 +105,9 @@ class PackageAccess:
         if self.ca_bundle is not None:
             files["ca"] = self.ca_bundle
         return files
+
+    def npmrc(self) -> str:
+        return self.npm_configuration + ("cafile=/run/secrets/ca\n" if self.ca_bundle is not None else "")
 
     def apt_conf(self) -> str:
         lines = [f'Acquire::http::Proxy "{self.http_proxy}";'] if self.http_proxy else []

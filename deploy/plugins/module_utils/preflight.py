@@ -195,7 +195,8 @@ class Host:
             if reason is not None:
                 yield (
                     f"{address} cannot be reached ({reason}), and packages have to be downloaded: check the network "
-                    "and its proxy, or name mirrors of your own (platform_debian_mirrors, pip's index-url)"
+                    "and its proxy, or name mirrors of your own (platform_debian_mirrors, pip's index-url, npm's "
+                    "registry)"
                 )
 
 

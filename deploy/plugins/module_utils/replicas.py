@@ -62,7 +62,8 @@ class Desired:
     config_dir: str
     uid: int
     drain_seconds: int
-    public: bool
+    proof: str = ""
+    """What a new generation shows beside its readiness: a ``completion`` (an entry), its ``page`` (a dashboard)."""
     proxied: list[str] = field(default_factory=list)
     """HAProxy backends whose servers are this service's slots."""
 

@@ -78,19 +78,53 @@ class Entry:
         return None if status == 401 else f"it answered {status or 'nothing'} instead of 401: {body[:400]}"
 
     def _ask(self, options: dict[str, object], key: str | None) -> tuple[int, str, str]:
-        """Status, content type and body; status 0 when nothing answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_SECONDS)
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
         request = {"model": MODEL, "messages": [{"role": "user", "content": QUESTION}], **options}
-        try:
-            connection.request("POST", "/v1/chat/completions", json.dumps(request), headers)
-            response = connection.getresponse()
-            body = response.read().decode(errors="replace")
-            return response.status, response.headers.get("content-type", ""), body
-        except (OSError, http.client.HTTPException) as error:
-            return 0, "", str(error)
-        finally:
-            connection.close()
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        headers["content-type"] = "application/json"
+        return ask(self.port, "POST", "/v1/chat/completions", json.dumps(request), headers)
+
+
+class Dashboard:
+    """A dashboard on this host."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = name
+        self.port = port
+
+    def checks(self, patience: float) -> Iterator[Check]:
+        yield timed(f"a page of {self.name} (port {self.port})", self.page, patience)
+        yield timed(f"{self.name} is ready", self.readiness)
+        yield timed(f"nobody is signed in at {self.name} without a session", self.refusal_without_session)
+
+    def page(self) -> str | None:
+        status, content_type, body = ask(self.port, "GET", "/")
+        if status != 200:
+            return f"it answered {status or 'nothing'}: {body[:400]}"
+        return None if content_type.startswith("text/html") else f"the answer is no page ({content_type}): {body[:400]}"
+
+    def readiness(self) -> str | None:
+        status, _, body = ask(self.port, "GET", "/health/ready")
+        return None if status == 200 else f"it answered {status or 'nothing'}: {body[:400]}"
+
+    def refusal_without_session(self) -> str | None:
+        status, _, body = ask(self.port, "GET", "/api/session")
+        return None if status == 401 else f"it answered {status or 'nothing'} instead of 401: {body[:400]}"
+
+
+def ask(
+    port: int, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Status, content type and body; status 0 when nothing answered."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+    try:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace")
+        return response.status, response.headers.get("content-type", ""), text
+    except (OSError, http.client.HTTPException) as error:
+        return 0, "", str(error)
+    finally:
+        connection.close()
 
 
 def refusal_without_certificate(address: str, port: int) -> str | None:

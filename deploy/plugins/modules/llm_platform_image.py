@@ -8,8 +8,8 @@ module: llm_platform_image
 short_description: Build an image of the platform when its inputs changed
 description:
   - Names an image after the digest of its inputs and builds it with BuildKit unless it exists already.
-  - The build context holds the inputs and nothing else. The CA bundle and pip's and apt's configuration of this
-    machine are given as secrets and never enter a layer.
+  - The build context holds the inputs and nothing else. The CA bundle and pip's, npm's and apt's configuration of
+    this machine are given as secrets and never enter a layer.
 options:
   name: {description: Repository part of the image's name., type: str, required: true}
   root: {description: Directory the other paths are relative to., type: path, required: true}
@@ -18,6 +18,7 @@ options:
   arguments: {description: Build arguments., type: dict, default: {}}
   target: {description: Stage to build instead of the last., type: str}
   pip_configuration: {description: Output of C(pip config list)., type: str, default: ""}
+  npm_configuration: {description: "Lines of an .npmrc that say where packages come from.", type: str, default: ""}
   ca_bundle: {description: CA bundle that this network needs., type: path}
   http_proxy: {description: Proxy for the package mirror., type: str, default: ""}
 attributes:
@@ -46,7 +47,12 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.images import ImageError, PackageAccess, Recipe, build, image_id
 
-ACCESS = {"pip_configuration": {"default": ""}, "ca_bundle": {"type": "path"}, "http_proxy": {"default": ""}}
+ACCESS = {
+    "pip_configuration": {"default": ""},
+    "npm_configuration": {"default": "", "no_log": True},
+    "ca_bundle": {"type": "path"},
+    "http_proxy": {"default": ""},
+}
 RECIPE = {
     "name": {"required": True},
     "root": {"type": "path", "required": True},
@@ -84,7 +90,10 @@ def main() -> None:
 def access(params: dict[str, str]) -> PackageAccess:
     bundle = Path(params["ca_bundle"]) if params["ca_bundle"] else None
     return PackageAccess(
-        params["pip_configuration"], bundle if bundle and bundle.exists() else None, params["http_proxy"]
+        params["pip_configuration"],
+        params["npm_configuration"],
+        bundle if bundle and bundle.exists() else None,
+        params["http_proxy"],
     )
 
 

@@ -67,7 +67,11 @@ def main() -> None:
     desired = Desired(**{**desired, "replicas": [Replica(**one) for one in desired["replicas"]]})
 
     def rollout(engine: Any) -> Rollout:
-        gate = Gate(**desired.gate, completion_key=completion_key(desired, module.params["completion_key_file"]))
+        gate = Gate(
+            **desired.gate,
+            completion_key=completion_key(desired, module.params["completion_key_file"]),
+            page=desired.proof == "page",
+        )
         socket = HaproxySocket(module.params["proxy_socket"])
         return Rollout(engine, socket, gate, desired, check=module.check_mode)
 
@@ -76,7 +80,8 @@ def main() -> None:
 
 def completion_key(desired: Desired, path: str | None) -> str | None:
     """Only an entry can be asked for a completion."""
-    return Path(path).read_text().strip() if desired.public and path and Path(path).exists() else None
+    asked = desired.proof == "completion"
+    return Path(path).read_text().strip() if asked and path and Path(path).exists() else None
 
 
 if __name__ == "__main__":

@@ -140,6 +140,16 @@ class Catalog(_Entry):
         except KeyError:
             raise KeyError(f"no service {name!r} in the catalogue; there are {', '.join(self.services)}") from None
 
+    @property
+    def entries(self) -> list[str]:
+        """The public services that programs call."""
+        return [name for name, service in self.services.items() if service.public and name not in self.delegates]
+
+    @property
+    def dashboards(self) -> list[str]:
+        """The public services that people sign in at."""
+        return [name for name, service in self.services.items() if service.public and name in self.delegates]
+
     def waves(self) -> list[list[str]]:
         """Rollout order: each wave needs only services of earlier ones. Names in the catalogue's order."""
         depth: dict[str, int] = {}
@@ -237,13 +247,16 @@ class Catalog(_Entry):
         ]
         for name, service in self.services.items():
             for listener, port in service.ports.items():
-                what = "HTTP API" if listener == "http" and service.public else _LISTENERS[listener]
+                what = self._face(name) if listener == "http" and service.public else _LISTENERS[listener]
                 slots = str(service.slot_ports.get(listener, "-")) if listener != "http" else "-"
                 lines.append(
                     f"| {name} | {service.group} | {port} | {what} | {slots} | {', '.join(service.networks)} |"
                 )
         lines.append(f"| metrics and health off the host | all | {self.metrics_port} | HTTPS with mTLS | - | host |")
         return "\n".join(lines) + "\n"
+
+    def _face(self, public: str) -> str:
+        return "web pages" if public in self.dashboards else "HTTP API"
 
     def check_methods(self, offered: Mapping[str, Iterable[str]]) -> None:
         """Holds ``allow`` against the methods that services really offer (``rpc.ports.offered_methods()``).
