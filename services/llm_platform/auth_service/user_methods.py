@@ -128,11 +128,12 @@ class UserMethods(Methods):
             user_id = row["user_id"]
             await revoke_keys(connection, api_keys.c.user_id == user_id, now_ms, number)
             await connection.execute(delete(team_members).where(team_members.c.user_id == user_id))
+            forgotten = {"name": user_id, "folded": user_id, "password_hash": ""}
+            gone = await _write(connection, row, forgotten | {"deleted_at": now_ms, "change": number})
+            # Behind the user's row, which a login locks: one that was under way has ended or finds it deleted.
             for table in (password_states, identities):
                 await connection.execute(delete(table).where(table.c.user_id == user_id))
             ended = await self._end_sessions(connection, user_id, "deleted")
-            forgotten = {"name": user_id, "folded": user_id, "password_hash": ""}
-            gone = await _write(connection, row, forgotten | {"deleted_at": now_ms, "change": number})
             told = {"name": row["name"], "sessions_ended": ended}
             await self._audit(connection, "DeleteUser", user_id, row["organization_id"], told)
         self._revocations.changed()

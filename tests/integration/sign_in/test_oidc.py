@@ -16,12 +16,12 @@ from llm_platform.auth_service.sessions.oidc import OidcLogins
 from llm_platform.auth_service.sessions.provider import Provider, RefusedLoginError
 from llm_platform.auth_service.sessions.service import SessionService
 from llm_platform.auth_service.sessions.signing_keys import SigningKeys
-from llm_platform.auth_service.sessions.store import SessionStore
+from llm_platform.auth_service.sessions.store import Account, SessionStore
 from llm_platform.core.database import open_database, sqlite_url
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import sessions_pb2
 from tests.integration.sign_in.conftest import OTHER, REDIRECT, IdentityProvider
-from tests.integration.stores.test_sessions import SETTINGS, World
+from tests.integration.stores.test_sessions import SETTINGS, World, acting
 
 HERE = sessions_pb2.Origin(address="192.0.2.7", client="Firefox")
 
@@ -137,6 +137,39 @@ async def test_whoever_is_in_no_group_or_unknown_or_disabled_does_not_come_in(si
     async with site.engine.begin() as connection:
         await connection.execute(update(users).values(disabled_at=1))
     assert await refused("guest") == "permission_denied"
+
+
+async def test_the_owner_of_an_organisation_sees_who_was_refused_also_when_disabled_during_the_login(
+    site: Site,
+) -> None:
+    zoe = await site.come_in("zoe")
+    finish = site.oidc.finish
+
+    async def disabled_meanwhile(state: str, code: str, origin: sessions_pb2.Origin) -> Account:
+        account = await finish(state, code, origin)
+        async with site.engine.begin() as connection:
+            await connection.execute(update(users).values(disabled_at=1))
+        return account
+
+    for begin in (disabled_meanwhile, finish):
+        site.oidc.finish = begin  # type: ignore[method-assign]
+        start = await site.begin()
+        code = site.provider.sign_in(start.url, "zoe")["code"]
+        assert await site.refuse(start.state, code) == "permission_denied"
+    assert await site.refuse("made up", "nothing") == "unauthenticated"
+    with acting("owner"):
+        told = await site.audited(result="refused")
+    assert sorted(told) == [
+        ("Sessions/FinishOidc", "", "", "refused", 1),
+        ("Sessions/FinishOidc", "", zoe.user_id, "refused", 2),
+    ]
+
+
+async def test_nobody_new_comes_in_where_the_organisation_is_missing(site: Site) -> None:
+    site.configure(organization="org_gone")
+    start = await site.begin()
+    assert await site.refuse(start.state, site.provider.sign_in(start.url, "zoe")["code"]) == "permission_denied"
+    assert "oidc.organization" in site.reasons[-1]
 
 
 async def test_a_state_is_good_once_in_time_and_only_if_it_was_given(site: Site) -> None:

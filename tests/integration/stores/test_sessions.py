@@ -342,8 +342,11 @@ async def test_a_login_under_way_does_not_survive_a_reset_nor_bring_the_old_pass
 
 
 async def test_a_login_under_way_does_not_survive_that_the_user_is_disabled(world: World) -> None:
+    account = await SessionStore(world.database).account(name="zoe")
+    assert account is not None
     world.passwords.meanwhile = lambda: world.change("zoe", disabled_at=1)
     assert (await world.refused(password=PASSWORD)).code is Code.UNAUTHENTICATED
+    assert await world.service._begin(account, "oidc", HERE) is None
     await world.change("zoe", disabled_at=None)
     assert await listed(world, "usr_zoe") == []
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from llm_platform.auth_service.app import open_accounts
 from llm_platform.core.config import Config, Service, Stores
+from llm_platform.core.config.model import Oidc
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.proto import accounts_pb2
 from tests.unit.auth_service.parts import proved
@@ -49,6 +51,18 @@ async def test_a_first_start_makes_the_admin_and_hands_it_over_and_later_ones_do
         assert admin.role == "owner"
         replies = await accounts.authenticate(accounts_pb2.AuthenticateBatch(keys=[made["key"]]))
         assert replies.items[0].principal.user_id == admin.user_id
+
+
+@pytest.mark.parametrize(("organization", "errors"), [("org_platform", 0), ("org_gone", 1)])
+async def test_an_organisation_of_new_users_that_is_missing_is_told_at_the_start(
+    config: Config, organization: str, errors: int
+) -> None:
+    oidc = Oidc(issuer="https://id.example", client_id="x", create_users=True, organization=organization)
+    with capture_logs() as logs:
+        async with open_accounts(config.model_copy(update={"oidc": oidc})):
+            pass
+    told = [entry for entry in logs if "oidc.organization" in entry["event"]]
+    assert [entry.get("organization") for entry in told] == ["org_gone"] * errors
 
 
 async def test_state_is_for_its_owner_only(config: Config) -> None:

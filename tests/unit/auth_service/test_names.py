@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llm_platform.auth_service.names import LONGEST, check_name, check_user_name, fold
+from llm_platform.auth_service.names import LONGEST, check_name, check_user_name, fold, user_name_of
 from llm_platform.core.errors import Code, PlatformError
 from tests.unit.auth_service.parts import refused
 
@@ -88,3 +88,29 @@ def test_names_of_users_are_one_word(name: str) -> None:
 
 def test_one_that_looks_the_same_is_the_same() -> None:
     assert check_user_name("zoe\u0308") == check_user_name("zoë")
+
+
+@given(st.text())
+@example("\u0301" * 200)
+@example("x" * 99 + "\u0958" * 50)
+def test_whatever_an_identity_provider_says_becomes_a_name_of_a_user_or_none(text: str) -> None:
+    name = user_name_of(text)
+    assert not name or check_user_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("zoe", "zoe"),
+        ("zoe@example.com", "zoe@example.com"),
+        ("Zoe\u0308  M\u00fcller", "Zo\u00eb.M\u00fcller"),
+        ("DOMAIN\\zoe", "DOMAIN.zoe"),
+        ("auth0|5f7c", "auth0.5f7c"),
+        ("._zoe", "zoe"),
+        ("\u202ezoe\0", "zoe"),
+        ("\ud800 !", ""),
+        ("x" * 101, "x" * 100),
+    ],
+)
+def test_of_what_an_identity_provider_says_all_is_kept_that_may_be_in_a_name(said: str, name: str) -> None:
+    assert user_name_of(said) == name
