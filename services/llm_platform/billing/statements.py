@@ -269,3 +269,14 @@ class Statements:
         self.kinds_of_entries = ByIds(
             dialect, lambda among: select(entries.c.reference, entries.c.kind).where(among(entries.c.reference))
         )
+
+
+_made: dict[tuple[str, str], Statements] = {}
+
+
+def statements_for(dialect: Dialect) -> Statements:
+    """The same for all who ask: compiling them takes a third of a second."""
+    kind = (dialect.name, dialect.paramstyle)
+    if kind not in _made:
+        _made[kind] = Statements(dialect)
+    return _made[kind]

@@ -14,7 +14,7 @@ from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.posting import Operation, Posting, Releasing, Reserving, Result, Rules, Settling
 from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved
 from llm_platform.billing.schema import reservations
-from llm_platform.billing.statements import Statements, ask
+from llm_platform.billing.statements import ask, statements_for
 from llm_platform.core.database import reading
 from llm_platform.core.transactions import Transaction, Transactions
 
@@ -43,7 +43,7 @@ class Store:
         self._engine = engine
         self._transactions = transactions
         self._rules = rules
-        self._sql = Statements(engine.dialect)
+        self._sql = statements_for(engine.dialect)
         self._balances = Balances(self._sql)
 
     async def commit(self, operations: Sequence[Operation], now: int) -> Committed:

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from llm_platform.billing.records import EntryRow, Hold, UsageCounts
 from llm_platform.billing.schema import USAGE_COLUMNS, entries, metadata, reservations
-from llm_platform.billing.statements import Statements
+from llm_platform.billing.statements import Statements, statements_for
 from llm_platform.core.database import open_database, sqlite_url
 from llm_platform.proto import common_pb2
 
@@ -86,3 +86,11 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path)
             }
 
     assert shape("migrated.sqlite") == shape("created.sqlite")
+
+
+def test_all_parts_of_a_ledger_share_what_was_compiled() -> None:
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.dialects.postgresql import asyncpg
+
+    assert statements_for(sqlite.dialect()) is statements_for(sqlite.dialect())
+    assert statements_for(sqlite.dialect()) is not statements_for(asyncpg.dialect())

@@ -10,7 +10,7 @@ from llm_platform.billing.budgets import counting
 from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.records import Scopes
 from llm_platform.billing.schema import unposted
-from llm_platform.billing.statements import Statements, bound
+from llm_platform.billing.statements import bound, statements_for
 from llm_platform.core.database import reading
 from llm_platform.core.transactions import Transaction, Transactions
 
@@ -23,7 +23,7 @@ class Adoption:
         self._transactions = transactions
         self._notifies = notifies
         self._dialect = engine.dialect
-        self._sql = Statements(engine.dialect)
+        self._sql = statements_for(engine.dialect)
         self._balances = Balances(self._sql)
 
     async def adopt(self, now: int, limit: int) -> int:

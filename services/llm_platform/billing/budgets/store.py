@@ -21,7 +21,7 @@ from llm_platform.billing.budgets.windows import FOREVER, TOTAL, Window
 from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.records import Balance
 from llm_platform.billing.schema import balances, budget_windows, budgets, entries
-from llm_platform.billing.statements import Row, Statements, bound
+from llm_platform.billing.statements import Row, bound, statements_for
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.transactions import Transaction, Transactions
@@ -63,7 +63,7 @@ class BudgetStore:
         self._transactions = transactions
         self._notifies = notifies
         self._dialect = engine.dialect
-        self._sql = Statements(engine.dialect)
+        self._sql = statements_for(engine.dialect)
         self._balances = Balances(self._sql)
 
     # Changing

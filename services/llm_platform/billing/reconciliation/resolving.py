@@ -22,7 +22,7 @@ from llm_platform.billing.reconciliation.attempts import Attempt, by_ids, correc
 from llm_platform.billing.records import EntryRow, Scopes, UsageCounts
 from llm_platform.billing.schema import entries
 from llm_platform.billing.schema_derived import resolutions
-from llm_platform.billing.statements import Row, Statements, bound
+from llm_platform.billing.statements import Row, bound, statements_for
 from llm_platform.core.transactions import Transaction, Transactions
 
 ABSENT, EXPORT = "absent", "export"
@@ -54,7 +54,7 @@ class Resolver:
         self._transactions = transactions
         self._notifies = notifies
         self._dialect = engine.dialect
-        self._sql = Statements(engine.dialect)
+        self._sql = statements_for(engine.dialect)
         self._balances = Balances(self._sql)
         self._insert: Any = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
 
