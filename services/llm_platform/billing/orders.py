@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from math import inf
 
-from llm_platform.billing.posting import MAX_AMOUNT, Reserving, Settling, nano_dollars
+from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS, Reserving, Settling, nano_dollars
 from llm_platform.billing.pricing.book import UNPRICED, PriceBook
 from llm_platform.billing.pricing.price import Price
 from llm_platform.billing.records import Hold, UsageCounts
@@ -13,7 +13,6 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.proto import common_pb2, ledger_pb2
 
-_MAX_COUNT = 2**63 - 1
 _CERTAINTIES = frozenset({"exact", "estimated", "uncertain"})
 
 log = get_logger("billing.orders")
@@ -72,11 +71,12 @@ class Pricing:
             raise PlatformError(
                 Code.INVALID_REQUEST, "An outcome needs the id of its attempt.", param=f"items[{place}].attempt_id"
             )
-        usage = outcome.usage
         # A kind of a newer release than ours: something was counted, by whatever rule.
         certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
         price = self.book.find(outcome.provider, outcome.model, _sent_at(outcome, now)) or self._unknown
-        amount = self._amount(outcome, price) if certainty != "uncertain" else None
+        counts = _believed(outcome)
+        known = counts is not None and certainty != "uncertain"
+        amount = self._amount(outcome, price) if known else None
         return Settling(
             outcome.attempt_id,
             outcome.reservation_id,
@@ -88,7 +88,7 @@ class Pricing:
             "uncertain" if amount is None else certainty,
             amount,
             (price or UNPRICED).revision,
-            _counts(usage),
+            counts or UsageCounts(),
             outcome.result,
             min(outcome.status, 999),
             outcome.final,
@@ -123,13 +123,10 @@ def _sent_at(outcome: ledger_pb2.Outcome, now: int) -> float:
     return min(sent, now / 1_000_000) if sent > 0 else now / 1_000_000
 
 
-def _counts(usage: common_pb2.Usage) -> UsageCounts:
-    return UsageCounts(
-        min(usage.input_tokens, _MAX_COUNT),
-        min(usage.cached_input_tokens, _MAX_COUNT),
-        min(usage.cache_write_tokens, _MAX_COUNT),
-        min(usage.output_tokens, _MAX_COUNT),
-        min(usage.reasoning_tokens, _MAX_COUNT),
-        min(usage.input_audio_tokens, _MAX_COUNT),
-        min(usage.output_audio_tokens, _MAX_COUNT),
-    )
+def _believed(outcome: ledger_pb2.Outcome) -> UsageCounts | None:
+    """None for a usage that no call has: a few of them would be too much for every sum of usage from then on."""
+    counts = UsageCounts(*(getattr(outcome.usage, name) for name in UsageCounts._fields))
+    if max(counts) <= MAX_TOKENS:
+        return counts
+    log.error("a usage beyond belief is charged by its reservation", attempt_id=outcome.attempt_id)
+    return None

@@ -19,6 +19,8 @@ from llm_platform.core.errors import Code, PlatformError
 
 MAX_AMOUNT = 10**15
 """Nano-dollars of one entry ($1,000,000): more is a mistake. Keeps every sum far from 63 bits."""
+MAX_TOKENS = 10**12
+"""Of one kind in one entry; no model's context is a millionth of it. Keeps the sums of usage far from 63 bits."""
 MAX_BUDGET = 10**18
 """Nano-dollars of one budget ($1,000,000,000)."""
 MAX_RESERVED = 4 * 10**18

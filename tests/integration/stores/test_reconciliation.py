@@ -20,7 +20,7 @@ from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.config import Config
 from llm_platform.core.database import open_database
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import ledger_pb2
+from llm_platform.proto import common_pb2, ledger_pb2
 from tests.simulator.export import export
 from tests.simulator.record import Call
 from tests.unit.billing.calls import balance, entries, outcome, problems, record, reserve, reserve_each
@@ -161,6 +161,21 @@ async def test_a_call_that_was_absent_at_first_is_charged_when_its_books_come(
     assert [entry.attempt_id for entry in await entries(ledger, "adjust")] == [late, late]
 
 
+async def test_no_call_is_taken_for_absent_while_the_books_have_lines_of_calls_that_they_do_not_name(
+    ledger: DatabaseLedger, provider: Provider
+) -> None:
+    unnamed = await provider.call("uncertain")
+    provider.clock.now += 1
+    period = {"provider": "echo", "since": rfc3339(0), "until": rfc3339(int(provider.clock.now * 1_000_000))}
+    line = {"request_id": "req_of_the_provider", "input_tokens": 30, "output_tokens": 4, "cost": "0.000038"}
+    provider.path.write_text("\n".join(map(json.dumps, ({"export": {**period, "complete": True}}, line))))
+    differences: list[dict[str, Any]] = []
+    report = await reconcile(ledger, provider.path, Wanted(Coverage("echo")), differences.append, clock=provider.clock)
+    assert [each["kind"] for each in differences] == ["uncertain", "missing_here"]
+    assert (report["absent"], await provider.unresolved()) == (0, [unnamed])
+    assert await balance(ledger) == (200_000, 0)
+
+
 async def test_books_that_are_wrong_change_nothing(ledger: DatabaseLedger, provider: Provider) -> None:
     await provider.call("uncertain", charged=None)
     before = await entries(ledger)
@@ -182,16 +197,17 @@ async def test_books_that_are_wrong_change_nothing(ledger: DatabaseLedger, provi
 
 
 async def test_resolutions_refuse_what_cannot_be_right(ledger: DatabaseLedger, provider: Provider) -> None:
-    known = await provider.call("uncertain")
+    known, other = [await provider.call("uncertain") for _ in range(2)]
     resolution = ledger_pb2.Resolution
     batch = ledger_pb2.ResolveBatch(
         items=[
             resolution(attempt_id="unheard", absent=True),
             resolution(attempt_id=known, cost=-1),
+            resolution(attempt_id=other, usage=common_pb2.Usage(input_tokens=10**12 + 1)),
         ]
     )
     replies = (await ledger.resolve(batch)).items
-    assert [reply.error.code for reply in replies] == [Code.NOT_FOUND, Code.INVALID_REQUEST]
+    assert [reply.error.code for reply in replies] == [Code.NOT_FOUND, Code.INVALID_REQUEST, Code.INVALID_REQUEST]
     for wrong in ([resolution(attempt_id=known)] * 2, [resolution(attempt_id=str(n)) for n in range(501)]):
         with pytest.raises(PlatformError):
             await ledger.resolve(ledger_pb2.ResolveBatch(items=wrong))

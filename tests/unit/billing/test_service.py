@@ -201,6 +201,18 @@ async def test_a_usage_beyond_belief_is_charged_by_the_reservation(ledger: Datab
 
 
 @pytest.mark.case(9)
+@pytest.mark.parametrize("kind", ["exact", "uncertain"])
+async def test_a_usage_beyond_belief_leaves_the_sums_of_usage_as_they_are(kind: str, ledger: DatabaseLedger) -> None:
+    for _ in range(2):
+        call = reserve()
+        await reserve_each(ledger, call)
+        await record(ledger, outcome(call, kind=kind, input_tokens=2**63 - 1, cached_input_tokens=2**63 - 1))
+    row = (await ledger.usage(ledger_pb2.UsageQuery(by=["key"]))).rows[0]
+    assert (row.requests, row.cost, row.usage.input_tokens) == (2, 400_000, 0)
+    assert await problems(ledger) == []
+
+
+@pytest.mark.case(9)
 async def test_a_model_without_a_price_is_never_silently_free(tmp_path: Path) -> None:
     call = reserve(provider="nobody", model="x")
     async with open_ledger(Config(service=Service(data_dir=tmp_path / "refuse"))) as ledger:

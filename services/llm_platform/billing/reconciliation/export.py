@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from llm_platform.billing.periods import microseconds
-from llm_platform.billing.posting import MAX_AMOUNT
+from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS
 from llm_platform.billing.records import UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 
 LONGEST_LINE = 64 * 1024
-MAX_TOKENS = 10**12
-"""Of one call; no model's context is a millionth of it."""
 _LONGEST_NAME = 512
 _LONGEST_NUMBER = 64
 _NUMBER = re.compile(r"[-+]?[\d.]{1,40}(E[-+]?\d{1,9})?", re.ASCII | re.IGNORECASE)

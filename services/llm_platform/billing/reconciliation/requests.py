@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.periods import microseconds, rfc3339
-from llm_platform.billing.posting import MAX_AMOUNT
+from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS
 from llm_platform.billing.reconciliation.attempts import Attempt, Place, by_ids, of_period, unresolved
 from llm_platform.billing.reconciliation.resolving import ABSENT, EXPORT, Resolver, Resolving
 from llm_platform.billing.records import UsageCounts
@@ -88,7 +88,7 @@ class AttemptRequests:
                 Code.PRICE_UNKNOWN, "Neither our price nor the provider's cost is known.", param="cost"
             )
         amount, revision = priced
-        if not 0 <= amount <= MAX_AMOUNT or max(usage) >= 2**63:
+        if not 0 <= amount <= MAX_AMOUNT or max(usage) > MAX_TOKENS:
             return _invalid("It cost more than is believed, or less than nothing.", "cost")
         return Resolving(item.attempt_id, amount, usage, revision, EXPORT)
 
