@@ -67,6 +67,10 @@ class Books:
         """The next lines that no attempt has asked for."""
         return self._next("new", after)
 
+    def names_all_calls(self) -> bool:
+        """Whether every line says which attempt it is of."""
+        return not self._connection.execute("SELECT EXISTS (SELECT 1 FROM lines WHERE attempt_id = '')").fetchone()[0]
+
     def charged_again(self) -> Iterator[ExportLine]:
         """Lines of attempts that had one before."""
         after = 0

@@ -45,6 +45,11 @@ class Comparison:
     charged: int = 0
     """By the ledger for the calls of the period and of the export, after the corrections."""
     adjusted: int = 0
+    _conclusive: bool = field(init=False)
+    """Whether a call that the books do not name was not charged. A line that names none may be of any uncertain call."""
+
+    def __post_init__(self) -> None:
+        self._conclusive = self.coverage.complete and self.books.names_all_calls()
 
     async def run(self) -> None:
         """Raises PlatformError. What was corrected by then stays; run it again for the rest."""
@@ -77,7 +82,7 @@ class Comparison:
 
     async def _resolve_what_is_absent(self) -> None:
         """An uncertain call that complete books of its time do not have was not charged."""
-        if not self.coverage.complete:
+        if not self._conclusive:
             return
         async for attempts in self._pages(unresolved=True):
             lines = self.books.of([attempt.attempt_id for attempt in attempts])
@@ -143,7 +148,7 @@ class Comparison:
     def _missing_there(self, attempt: ledger_pb2.Attempt) -> None:
         self.charged += attempt.amount
         uncertain = attempt.certainty == "uncertain" and not attempt.resolved
-        if uncertain and self.coverage.complete:
+        if uncertain and self._conclusive:
             return  # will be resolved
         if uncertain:
             self._differs("uncertain", attempt, None)
