@@ -34,6 +34,8 @@ class Reservations:
             self._send_reserve, linger=LINGER_SECONDS
         )
         self._release: Batcher[str, None] = Batcher(self._send_release)
+        self._dropped = 0
+        """Releases that found too many waiting."""
 
     async def reserve(self, wanted: ledger_pb2.Reserve) -> None:
         """Raises ``PlatformError``: BUDGET_EXCEEDED, PRICE_UNKNOWN, UNAVAILABLE when billing does not answer."""
@@ -48,7 +50,10 @@ class Reservations:
 
     def release(self, reservation_id: str) -> None:
         """Gives the hold back, in the background. Harmless when the call was settled after all."""
-        self._release.post(reservation_id)
+        try:
+            self._release.post(reservation_id)
+        except PlatformError:  # what its caller raises matters more: it ends by itself
+            self._dropped += 1
 
     async def aclose(self) -> None:
         """Waits until every release was taken or given up."""
@@ -58,9 +63,12 @@ class Reservations:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 replies = await self._ledger.reserve(ledger_pb2.ReserveBatch(items=items))
-        except TimeoutError:
+        except (PlatformError, TimeoutError) as error:
+            # It may have been committed and only its answer been lost.
             for item in items:
                 self.release(item.reservation_id)
+            if isinstance(error, PlatformError):
+                raise
             raise PlatformError(
                 Code.UNAVAILABLE, "Billing does not answer, so nothing was sent. Try again.", retry_after=1
             ) from None
@@ -74,7 +82,8 @@ class Reservations:
                 break
             except (PlatformError, TimeoutError) as error:
                 if pause is None:
-                    log.error("reservations stay held until they expire", count=len(items), reason=str(error))
+                    dropped, self._dropped = self._dropped, 0
+                    log.error("reservations stay held until they expire", count=len(items) + dropped, reason=str(error))
                     break
                 await asyncio.sleep(pause)
         return [None] * len(items)

@@ -18,12 +18,16 @@ class RecordingLedger:
         self.released: list[str] = []
         self.refused: dict[str, PlatformError] = {}
         self.down: PlatformError | None = None
+        self.lost: PlatformError | None = None
+        """Comes in place of the answer to what was reserved."""
         self.release_failures = 0
 
     async def reserve(self, request: ledger_pb2.ReserveBatch) -> ledger_pb2.ReserveReplies:
         if self.down is not None:
             raise self.down
         self.reserved += request.items
+        if self.lost is not None:
+            raise self.lost
         return ledger_pb2.ReserveReplies(items=[self._answer(item) for item in request.items])
 
     def _answer(self, item: ledger_pb2.Reserve) -> ledger_pb2.ReserveReply:

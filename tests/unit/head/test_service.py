@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from llm_platform.core.batch import Batcher
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.head import reservations
 from llm_platform.head.app import Head, open_head
@@ -29,6 +30,10 @@ async def parts() -> AsyncIterator[Parts]:
     proxy, ledger, providers = Proxy(), RecordingLedger(), ProviderStates()
     async with open_head(CONFIG, proxy, ledger, providers) as head:
         yield Parts(head, proxy, ledger, providers)
+
+
+def _no_room(_batcher: Batcher[str, None], _item: str) -> None:
+    raise PlatformError(Code.OVERLOADED, "Too many calls are waiting.")
 
 
 async def refused(head: Head, **fields: object) -> PlatformError:
@@ -118,6 +123,21 @@ async def test_nothing_is_sent_while_billing_is_down(parts: Parts) -> None:
     parts.ledger.down = PlatformError(Code.UNAVAILABLE, "away")
     assert (await refused(parts.head)).code is Code.UNAVAILABLE
     assert not parts.proxy.calls
+
+
+async def test_a_reservation_whose_answer_was_lost_is_given_back(parts: Parts) -> None:
+    parts.ledger.lost = PlatformError(Code.UNAVAILABLE, "gone")
+    assert (await refused(parts.head)).code is Code.UNAVAILABLE
+    await parts.head.drain()
+    assert parts.ledger.released == [each.reservation_id for each in parts.ledger.reserved]
+
+
+async def test_releases_that_find_no_room_do_not_hide_why_a_call_failed(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.proxy.failing["first"] = PlatformError(Code.INVALID_REQUEST, "odd")
+    monkeypatch.setattr(Batcher, "post", _no_room)
+    assert (await refused(parts.head)).code is Code.INVALID_REQUEST
 
 
 async def test_nothing_is_sent_while_billing_is_frozen(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
