@@ -89,11 +89,12 @@ def answer_to(request: dict[str, Any], behaviour: Behaviour, number: int) -> Ans
     prompt = max(len(json.dumps(request["messages"])) // 4, 1)
     produced = len(pieces) + sum(len(arguments) for *_, arguments in calls)
     finish_reason = "tool_calls" if calls else "length" if behaviour.tokens > limit else "stop"
+    said = 0 if behaviour.uncounted else produced
     usage = {
         "prompt_tokens": prompt,
-        "completion_tokens": produced,
-        "total_tokens": prompt + produced,
+        "completion_tokens": said,
+        "total_tokens": prompt + said,
         "prompt_tokens_details": {"cached_tokens": prompt // 2, "audio_tokens": 1},
-        "completion_tokens_details": {"reasoning_tokens": produced // 2, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": said // 2, "audio_tokens": 0},
     }
     return Answer(f"chatcmpl-sim{number}", request["model"], pieces, calls, finish_reason, usage)

@@ -34,6 +34,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Output tokens, one a chunk."""
     usage: Literal["own_chunk", "last_choice", "every_chunk", "none"] = "own_chunk"
     """Where a stream says its usage: in a chunk with ``choices: []``, or beside the last choice, or growing in each."""
+    uncounted: bool = False
+    """Its usage has no tokens for what it says."""
     always_usage: bool = False
     """Says usage in a stream even if it was not asked to."""
     stall_after: int = -1

@@ -22,7 +22,7 @@ class Attempt:
     """Writes exactly one outcome of its own; ``close`` may say afterwards that no other attempt follows it.
 
     Who pays what: an attempt that the provider refused or never got counts nothing. A provider's own count is
-    ``exact``. Without one, what was asked and what was produced is ``estimated``.
+    ``exact``. Without one, or where it has no tokens for a text, what was asked and what was produced is ``estimated``.
     """
 
     __slots__ = ("_after", "_began", "_body_bytes", "_call", "_journal", "_record", "_span", "id")
@@ -83,15 +83,15 @@ class Attempt:
             raise
 
     def completed(self, answer: Answer) -> inference_pb2.End:
-        kind = "exact" if answer.usage is not None else "estimated"
-        counted = answer.usage if answer.usage is not None else self._estimate(answer)
+        said = _count(answer)
+        kind, counted = ("exact", said) if said is not None else ("estimated", self._estimate(answer))
         self._end(Result.COMPLETED, kind, counted, answer.status, final=True)
         return inference_pb2.End(usage=counted, usage_kind=kind)
 
     def failed(self, failure: AttemptError, *, final: bool, answer: Answer | None = None) -> None:
         """``answer`` is what had come of it, if anything had."""
-        if answer is not None and answer.usage is not None:
-            self._end(failure.result, "exact", answer.usage, failure.status, final=final, error=failure.error)
+        if (said := _count(answer)) is not None:
+            self._end(failure.result, "exact", said, failure.status, final=final, error=failure.error)
         elif failure.charged:
             self._end(
                 failure.result, "estimated", self._estimate(answer), failure.status, final=final, error=failure.error
@@ -102,8 +102,8 @@ class Attempt:
     def cancelled(self, answer: Answer | None = None, *, left: bool = True) -> None:
         """The caller left. What the provider produced until then is paid; nothing, if the request never ``left``."""
         status = answer.status if answer is not None else 0
-        if answer is not None and answer.usage is not None:
-            self._end(Result.CANCELLED, "exact", answer.usage, status, final=True)
+        if (said := _count(answer)) is not None:
+            self._end(Result.CANCELLED, "exact", said, status, final=True)
         elif not left:
             self._end(Result.CANCELLED, "exact", common_pb2.Usage(), 0, final=True)
         else:
@@ -116,12 +116,19 @@ class Attempt:
             self._journal.outcome(self._record)
 
     def _estimate(self, answer: Answer | None) -> common_pb2.Usage:
-        return usage.estimate(
+        """What was asked counts as the provider says, if it says so much."""
+        estimated = usage.estimate(
             self._body_bytes,
             self._call.prompt_tokens_bound,
             answer.output_bytes if answer is not None else 0,
             self._call.max_output_tokens,
         )
+        if answer is None or answer.usage is None or not answer.usage.input_tokens:
+            return estimated
+        counted = common_pb2.Usage()
+        counted.CopyFrom(answer.usage)
+        counted.output_tokens = estimated.output_tokens
+        return counted
 
     def _end(
         self,
@@ -145,6 +152,13 @@ class Attempt:
         self._span.set(GenAI.OUTPUT_TOKENS, counted.output_tokens)
         self._span.set("llm.result", result.value)
         self._span.end(error)
+
+
+def _count(answer: Answer | None) -> common_pb2.Usage | None:
+    """The provider's own count; None: it gave none, or one that leaves out what it has written."""
+    if answer is None or answer.usage is None or (answer.output_bytes and not answer.usage.output_tokens):
+        return None
+    return answer.usage
 
 
 def _observe(record: ledger_pb2.Outcome, seconds: float) -> None:

@@ -200,7 +200,7 @@ class BufferedAnswer:
         self.headers = headers
         self.body: bytes | None = body
         self.usage = counted
-        self.output_bytes = 0 if counted else usage.text_bytes(body)
+        self.output_bytes = 0 if counted is not None and counted.output_tokens else usage.text_bytes(body)
         self.complete = True
 
     def __aiter__(self) -> BufferedAnswer:

@@ -134,6 +134,19 @@ async def test_a_stream_without_usage_is_estimated(proxy: ModelProxy, ledger: Me
     assert 10 <= outcome.usage.input_tokens <= 60
 
 
+@pytest.mark.case(2)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_usage_without_tokens_for_the_text_that_came_is_not_believed(
+    stream: bool, proxy: ModelProxy, ledger: MemoryLedger
+) -> None:
+    call = call_of("gpt-test+uncounted=true+tokens=40", stream=stream)
+    await read(await proxy.inference.open(call, request(stream=stream)))
+    [outcome] = await ledger.closing(call.route.reservation_id)
+    assert (outcome.kind, outcome.result) == ("estimated", "completed")
+    assert 40 <= outcome.usage.output_tokens <= 80
+    assert outcome.usage.cached_input_tokens == outcome.usage.input_tokens // 2  # as the provider says
+
+
 async def test_a_provider_that_does_not_stream_is_still_answered(proxy: ModelProxy) -> None:
     reply = await proxy.inference.open(call_of("gpt-test+ignore_stream=true", stream=True), request(stream=True))
     assert reply.start.content_type.startswith("application/json")
