@@ -10,13 +10,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from llm_platform.billing.app import open_ledger
-from llm_platform.billing.notifications.outbox import MAX_ATTEMPTS, Outbox
-from llm_platform.billing.notifications.webhook import Webhook
+from llm_platform.billing.notifications.outbox import LEASE, MAX_ATTEMPTS, Outbox
+from llm_platform.billing.notifications.webhook import DeliveryError, Webhook, signature, signing_key
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.core.config import Billing, Config, Service
 from llm_platform.core.errors import PlatformError
@@ -183,6 +184,39 @@ async def test_a_notification_that_never_arrives_is_given_up_visibly_and_can_be_
         await client.aclose()
 
 
+class Late:
+    """A webhook that has failed when another process has long delivered."""
+
+    def __init__(self, outbox: Outbox, other: Webhook, now: int) -> None:
+        self._deliver_elsewhere = lambda: outbox.deliver(other, now)
+
+    async def send(self, event_id: str, body: str, now: int) -> None:
+        assert await self._deliver_elsewhere() == 1
+        raise DeliveryError("late")
+
+
+async def test_what_comes_of_a_late_attempt_changes_nothing_that_another_process_has_delivered(
+    tmp_path: Path, clock: Clock
+) -> None:
+    async with Receiver().listening() as receiver, open_ledger(configured(tmp_path), clock=clock) as ledger:
+        await put_budget(ledger, "user", "usr_a", 100_000, thresholds=[50])
+        await spend(ledger, 50)
+        outbox, client = outbox_of(ledger), HttpClient()
+        now = int(clock.now * 1_000_000)
+        late: Any = Late(outbox, Webhook(client, receiver.url, SECRET), now + LEASE)
+        assert await outbox.deliver(late, now) == 1
+        assert await known(ledger) == [(50, "delivered")]
+        await client.aclose()
+
+
+def test_a_secret_of_standardwebhooks_is_decoded() -> None:
+    # The example of https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert signing_key(SECRET) == SECRET.encode()
+
+
 async def test_the_service_delivers_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_platform.billing.notifications.outbox.POLL_SECONDS", 0.02)
     async with Receiver().listening() as receiver, open_ledger(configured(tmp_path, receiver.url)) as ledger:
@@ -211,7 +245,7 @@ def test_a_webhook_is_https_or_of_this_host(url: str) -> None:
 
 
 @pytest.mark.case(25)
-@pytest.mark.parametrize("secret", ["", " " * 20, "short"])
+@pytest.mark.parametrize("secret", ["", " " * 20, "short", "whsec_" + "*" * 24, "whsec_c2hvcnQ="])
 def test_a_webhook_without_a_real_secret_is_refused(secret: str) -> None:
     with pytest.raises(ValidationError, match="at least 16"):
         Billing(notifications={"url": "https://receiver.example/x", "secret": secret})  # type: ignore[arg-type]

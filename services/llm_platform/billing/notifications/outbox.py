@@ -28,7 +28,8 @@ from llm_platform.core.transactions import Transaction, Transactions
 POLL_SECONDS = 2.0
 LEASE = 60_000_000
 """Microseconds for which a taken notification is left alone by others."""
-TAKEN = 10
+TAKEN = 2
+"""At once: the last of them is sent, or given up, before others may take it."""
 MAX_ATTEMPTS = 14
 FIRST_PAUSE = 5_000_000
 LONGEST_PAUSE = 3_600_000_000
@@ -74,10 +75,10 @@ class Outbox:
             state = "dead" if dead else "pending"
             log.error("a notification was given up" if dead else "a notification was not delivered",
                       event_id=each.event_id, attempts=each.attempts, reason=error.reason)  # fmt: skip
-            await self._change(each.event_id, state=state, due_at=now + pause, reason=error.reason)
+            await self._change(each, state=state, due_at=now + pause, reason=error.reason)
             metrics.notifications.labels("dead" if dead else "failed").inc()
         else:
-            await self._change(each.event_id, state="delivered", reason="")
+            await self._change(each, state="delivered", reason="")
             metrics.notifications.labels("delivered").inc()
 
     def _take(self, transaction: Transaction, now: int) -> list[Notice]:
@@ -88,8 +89,14 @@ class Outbox:
             self._update(transaction, each.event_id, {"attempts": each.attempts, "due_at": each.due_at})
         return taken
 
-    async def _change(self, event_id: str, **values: Any) -> None:
-        await self._transactions.run(self._update, event_id, values)
+    async def _change(self, taken: Notice, **values: Any) -> None:
+        """What came of it. If another process has taken it since, what came of that counts."""
+        still = update(notifications).where(
+            notifications.c.event_id == taken.event_id,
+            notifications.c.state == "pending",
+            notifications.c.attempts == taken.attempts,
+        )
+        await self._transactions.run(lambda transaction: transaction.run(*bound(self._dialect, still.values(values))))
 
     def _update(self, transaction: Transaction, event_id: str, values: dict[str, Any]) -> None:
         changed = update(notifications).where(notifications.c.event_id == event_id).values(values)

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from llm_platform.core.config.values import STANDARD_WEBHOOK
 from llm_platform.http.client.client import ClientError, HttpClient, Target
 
 ANSWER_SECONDS = 10.0
@@ -31,7 +32,7 @@ class Webhook:
             raise ValueError("a webhook needs a secret: anyone could sign with an empty one")
         self._client = client
         self._target = Target("POST", url, [("content-type", "application/json"), ("user-agent", "llm-platform")])
-        self._secret = secret.encode()
+        self._secret = signing_key(secret)
 
     async def send(self, event_id: str, body: str, now: int) -> None:
         """``now`` in microseconds. Raises DeliveryError unless the receiver answers with a status of 2xx."""
@@ -50,6 +51,13 @@ class Webhook:
         response.close()
         if not 200 <= response.status < 300:
             raise DeliveryError(f"the receiver answered with status {response.status}")
+
+
+def signing_key(secret: str) -> bytes:
+    """Of a secret as standardwebhooks.com writes them, ``whsec_`` and Base64, what was encoded; else its bytes."""
+    if secret.startswith(STANDARD_WEBHOOK):
+        return base64.b64decode(secret.removeprefix(STANDARD_WEBHOOK).strip(), validate=True)
+    return secret.encode()
 
 
 def signature(secret: bytes, event_id: str, timestamp: int, body: bytes) -> str:

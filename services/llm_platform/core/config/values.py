@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from ipaddress import ip_address, ip_network
 from typing import Annotated
@@ -17,6 +18,8 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f
 
 _SECRET_PATTERN = re.compile(r"(?:\*\*|[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*\*)?)\Z")
 SHORTEST_SECRET = 16
+STANDARD_WEBHOOK = "whsec_"
+"""What a webhook's secret begins with that is Base64: https://www.standardwebhooks.com"""
 _DATABASE = re.compile(r"(?:/[0-9]*)?\Z")
 
 
@@ -86,8 +89,18 @@ def _is_this_host(name: str | None) -> bool:
 
 
 def _webhook_secret(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value().strip()) < SHORTEST_SECRET:
+    text = secret.get_secret_value().strip()
+    if len(text) < SHORTEST_SECRET:
         raise _odd(f"must have at least {SHORTEST_SECRET} characters: anyone could sign with less")
+    if text.startswith(STANDARD_WEBHOOK):
+        try:
+            encoded = base64.b64decode(text.removeprefix(STANDARD_WEBHOOK), validate=True)
+        except ValueError:
+            encoded = b""
+        if len(encoded) < SHORTEST_SECRET:
+            raise _odd(
+                f"must be {STANDARD_WEBHOOK} and the Base64 of at least {SHORTEST_SECRET} bytes, or any other text"
+            )
     return secret
 
 
