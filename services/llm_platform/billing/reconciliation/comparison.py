@@ -46,7 +46,7 @@ class Comparison:
     """By the ledger for the calls of the period and of the export, after the corrections."""
     adjusted: int = 0
     _conclusive: bool = field(init=False)
-    """Whether a call that the books do not name was not charged. A line that names none may be of any uncertain call."""
+    """Whether a call that the books do not name was not charged: each of their lines names one."""
 
     def __post_init__(self) -> None:
         self._conclusive = self.coverage.complete and self.books.names_all_calls()
