@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +90,15 @@ def key_id_in(key: str) -> str:
 
 
 def nano_dollars(text: str) -> int:
-    """An amount in dollars as nano-dollars; ``none`` as -1."""
+    """The amount of a budget, in dollars, as nano-dollars; ``none`` as -1."""
+    from llm_platform.billing.posting import MAX_BUDGET
+
     if text.lower() == "none":
         return -1
     try:
         amount = Decimal(text.removeprefix("$")) * NANO
-    except InvalidOperation:
+    except DecimalException:
         raise fail(f"{text!r} is not an amount in dollars.") from None
-    if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**63:
-        raise fail(f"{text!r} is not an amount between 0 and 9 billion dollars, exact to a nano-dollar.")
+    if not amount.is_finite() or not 0 <= amount <= MAX_BUDGET or amount != int(amount):
+        raise fail(f"{text!r} is not an amount between 0 and 1 billion dollars, exact to a nano-dollar.")
     return int(amount)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llm_platform.cli.billing import key_id_in, nano_dollars
-from llm_platform.cli.connection import ConfigOption, with_accounts, with_ledger
+from llm_platform.cli.billing import nano_dollars
+from llm_platform.cli.connection import ConfigOption, with_ledger
 from llm_platform.cli.output import Format, FormatOption, dollars, fail, print_rows
+from llm_platform.cli.subjects import known, known_or_gone
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import accounts_pb2, ledger_pb2
+from llm_platform.proto import ledger_pb2
 
-ANONYMOUS = "anonymous"
-"""Who calls an open entry without a key (``http/credentials.py``)."""
+if TYPE_CHECKING:
+    from llm_platform.billing.interfaces import Ledger
+
 _COLUMNS = ("scope", "scope_id", "period", "enforcement", "limit", "spent", "reserved", "remaining", "window_ends_at")
 
 budgets = typer.Typer(
@@ -37,7 +39,9 @@ class Period(StrEnum):
     MONTHLY = "monthly"
 
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of the scope; of a key also its prefix, or anonymous.")]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Of the scope, or its name; of a key also its prefix, or anonymous.")
+]
 ScopeOption = Annotated[Scope, typer.Option(help="Whose budget.")]
 PeriodOption = Annotated[Period, typer.Option(help="In total, or anew each day or month.")]
 SoftOption = Annotated[bool, typer.Option("--soft", help="Refuses nothing, only notifies.")]
@@ -51,9 +55,12 @@ def set_budget(
     scope: ScopeOption = Scope.KEY,
     period: PeriodOption = Period.TOTAL,
     soft: SoftOption = False,
-    time_zone: Annotated[str, typer.Option("--tz", help="Whose midnight it is, e.g. Europe/Berlin.")] = "UTC",
+    time_zone: Annotated[
+        str, typer.Option("--tz", help="Whose midnight it is, e.g. Europe/Berlin. Default: as before, else UTC.")
+    ] = "",
     thresholds: Annotated[
-        str, typer.Option(help="Percentages at which a notification is sent, e.g. 50,80,100. Default: as before.")
+        str,
+        typer.Option(help="Percentages at which a notification is sent, e.g. 50,80,100; or none. Default: as before."),
     ] = "",
     etag: EtagOption = "",
     config: ConfigOption = None,
@@ -64,19 +71,24 @@ def set_budget(
         row = {"scope": scope, "scope_id": _lift(config, name, scope, period, soft, etag), "limit": None}
         print_rows([row], _COLUMNS[:5], output, empty="")
         return
-    amount = nano_dollars(limit)
     wanted = ledger_pb2.ScopedBudget(
+        limit=nano_dollars(limit),
         scope=scope,
         scope_id=_existing(config, scope, name),
         period=period,
         enforcement=_enforcement(soft),
-        limit=amount,
         time_zone=time_zone,
-        thresholds=_percentages(thresholds) if thresholds else _known_thresholds(config, scope, name, period, soft),
+        thresholds=_percentages(thresholds),
     )
-    request = ledger_pb2.PutBudgetRequest(budget=wanted, etag=etag)
-    row = _row(with_ledger(config, lambda ledger: ledger.put_budget(request)))
-    print_rows([row], _COLUMNS, output, empty="")
+    as_before = not thresholds or not time_zone
+
+    async def put(ledger: Ledger) -> ledger_pb2.ScopedBudget:
+        request = ledger_pb2.PutBudgetRequest(budget=wanted, etag=etag)
+        if as_before:
+            _take_over(request, await _standing(ledger, wanted), thresholds=not thresholds)
+        return await ledger.put_budget(request)
+
+    print_rows([_row(with_ledger(config, put))], _COLUMNS, output, empty="")
 
 
 @budgets.command("list")
@@ -98,7 +110,7 @@ def show_budget(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Shows all budgets of one key, user, team or organisation; exits 1 when there is none."""
-    found = _find(config, ledger_pb2.BudgetsQuery(scope=scope, scope_id=_id(config, scope, name)))
+    found = _find(config, ledger_pb2.BudgetsQuery(scope=scope, scope_id=known_or_gone(config, scope, name)))
     if not found:
         raise fail(f"there is no budget of this {scope}.", "llm-gateway budgets list shows all.")
     columns = (*_COLUMNS[2:], "time_zone", "thresholds", "updated_by", "etag")
@@ -150,12 +162,16 @@ def _lift(config: Path | None, name: str, scope: Scope, period: Period, soft: bo
     except PlatformError as error:
         if error.code is not Code.NOT_FOUND or etag:
             raise
-    return _id(config, scope, name)
+    return known_or_gone(config, scope, name)
 
 
 def _delete(config: Path | None, name: str, scope: Scope, period: Period, soft: bool, etag: str) -> str:
     request = ledger_pb2.DeleteBudgetRequest(
-        scope=scope, scope_id=_id(config, scope, name), period=period, enforcement=_enforcement(soft), etag=etag
+        scope=scope,
+        scope_id=known_or_gone(config, scope, name),
+        period=period,
+        enforcement=_enforcement(soft),
+        etag=etag,
     )
     with_ledger(config, lambda ledger: ledger.delete_budget(request))
     return request.scope_id
@@ -169,51 +185,48 @@ def _find(config: Path | None, query: ledger_pb2.BudgetsQuery) -> list[ledger_pb
     return sorted(found, key=lambda each: (each.scope, each.scope_id, each.period, each.enforcement))
 
 
-def _known_thresholds(config: Path | None, scope: Scope, name: str, period: Period, soft: bool) -> list[int]:
-    for each in _find(config, ledger_pb2.BudgetsQuery(scope=scope, scope_id=_id(config, scope, name))):
-        if (each.period, each.enforcement) == (period, _enforcement(soft)):
-            return list(each.thresholds)
-    return []
+async def _standing(ledger: Ledger, wanted: ledger_pb2.ScopedBudget) -> ledger_pb2.ScopedBudget | None:
+    """The budget that ``wanted`` takes the place of. One that an organisation's admin has set is another one."""
+    page = await ledger.find_budgets(ledger_pb2.BudgetsQuery(scope=wanted.scope, scope_id=wanted.scope_id))
+    for each in page.items:
+        if (each.period, each.enforcement, each.organization_id) == (wanted.period, wanted.enforcement, ""):
+            return each
+    return None
+
+
+def _take_over(
+    request: ledger_pb2.PutBudgetRequest, standing: ledger_pb2.ScopedBudget | None, *, thresholds: bool
+) -> None:
+    """What is not given stays as it is, so the budget must still be the one that was read."""
+    if standing is None:
+        request.must_be_new = not request.etag
+        return
+    request.etag = request.etag or standing.etag
+    request.budget.time_zone = request.budget.time_zone or standing.time_zone
+    if thresholds:
+        request.budget.thresholds.extend(standing.thresholds)
 
 
 def _enforcement(soft: bool) -> str:
     return "soft" if soft else "hard"
 
 
-def _id(config: Path | None, scope: Scope, name: str) -> str:
-    """Of a key what its calls count as; one that the accounts do not know stands for itself."""
-    if scope is not Scope.KEY or name == ANONYMOUS:
-        return name
-    try:
-        return _counted_as(config, name)
-    except PlatformError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-    return key_id_in(name)
-
-
 def _existing(config: Path | None, scope: Scope, name: str) -> str:
-    """Billing does not know which keys there are, and a budget of none binds nobody without a word."""
-    if scope is not Scope.KEY or name == ANONYMOUS:
-        return name
-    try:
-        return _counted_as(config, name)
-    except PlatformError as error:
-        if error.code is Code.NOT_FOUND:
-            raise fail("there is no such key.", "llm-gateway keys list shows them.") from None
-        raise
-
-
-def _counted_as(config: Path | None, key: str) -> str:
-    name = accounts_pb2.KeyName(key=key_id_in(key))
-    return with_accounts(config, lambda accounts: accounts.get_key(name)).counted_as
+    found = known(config, scope, name)
+    if found is None:
+        raise fail(f"there is no such {scope}.", f"llm-gateway {scope}s list shows them.")
+    return found
 
 
 def _percentages(text: str) -> list[int]:
+    if text.strip().lower() in ("", "none"):
+        return []
     try:
         return [int(each.strip().removesuffix("%")) for each in text.split(",")]
     except ValueError:
-        raise fail(f"{text!r} is not a list of percentages like 50,80,100.") from None
+        raise fail(
+            f"{text!r} is not a list of percentages like 50,80,100.", "--thresholds none removes them."
+        ) from None
 
 
 def _row(budget: ledger_pb2.ScopedBudget) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -89,10 +89,13 @@ def with_ledger(
     """Runs ``work`` with billing, or with the embedded ledger. ``seconds``: what a call may take that takes long."""
     from llm_platform.billing.interfaces import LEDGER
 
-    def embedded(config: Config) -> AbstractAsyncContextManager[Ledger]:
+    @asynccontextmanager
+    async def embedded(config: Config) -> AsyncIterator[Ledger]:
         from llm_platform.billing.app import open_ledger
+        from llm_platform.cli.audited import audited
 
-        return open_ledger(config)
+        async with open_ledger(config) as opened, audited(config, LEDGER, cast("Ledger", opened)) as ledger:
+            yield ledger
 
     return _run(config, LEDGER, embedded, work, seconds)
 

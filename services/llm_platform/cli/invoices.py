@@ -11,6 +11,7 @@ import typer
 
 from llm_platform.cli.connection import ConfigOption, with_ledger
 from llm_platform.cli.output import dollars, fail, print_json
+from llm_platform.cli.subjects import known
 
 if TYPE_CHECKING:
     from llm_platform.billing.invoices.invoice import Invoice, Line
@@ -27,9 +28,9 @@ class InvoiceFormat(StrEnum):
 
 @commands.command()
 def make(
-    organization: Annotated[str, typer.Option(help="Id of the organisation it is for.")] = "",
-    team: Annotated[str, typer.Option(help="Or of the team.")] = "",
-    user: Annotated[str, typer.Option(help="Or of the user.")] = "",
+    organization: Annotated[str, typer.Option(help="The organisation it is for, id or name.")] = "",
+    team: Annotated[str, typer.Option(help="Or the team.")] = "",
+    user: Annotated[str, typer.Option(help="Or the user.")] = "",
     month: Annotated[str, typer.Option(help="E.g. 2026-10.")] = "",
     since: Annotated[str, typer.Option(help="In place of a month: from this day or time on.")] = "",
     until: Annotated[str, typer.Option(help="And before this day or time.")] = "",
@@ -49,19 +50,23 @@ def make(
     from llm_platform.billing.invoices.page import page
     from llm_platform.billing.periods import Period, local_date, moment, zone
     from llm_platform.billing.periods import month as month_of
+    from llm_platform.billing.usage.rollups import SETTLED_MICROSECONDS
 
     subjects = [each for each in (("organization", organization), ("team", team), ("user", user)) if each[1]]
-    if len(subjects) != 1 or bool(month) == bool(since and until):
+    if len(subjects) != 1 or (bool(since), bool(until)) != (not month, not month):
         raise fail("name one organisation, team or user, and a --month or both --since and --until.")
     where = zone(tz, "tz")
     period = month_of(month, where) if month else Period(moment("since", since, where), moment("until", until, where))
     now = int(time.time() * 1_000_000)
-    open_still = period.until > now
+    # What is booked in the last moments of a period may appear a little after its end.
+    open_still = period.until > now - SETTLED_MICROSECONDS
     if open_still and not draft:
-        raise fail("the period has not ended.", "--draft makes one that says so.")
+        raise fail("the period has not ended, or less than a minute ago.", "--draft makes one that says so.")
     if period.since >= period.until:
         raise fail("the period ends before it begins.")
-    subject = Subject(*subjects[0], name)
+    ((scope, called),) = subjects
+    found = known(config, scope, called)
+    subject = Subject(scope, found or called, name)
     issued = local_date(now, where)
     invoice = with_ledger(
         config,
@@ -69,6 +74,8 @@ def make(
             ledger, subject, period, where, issued=issued, draft=open_still, digits=digits, seller=seller, number=number
         ),
     )
+    if found is None and not invoice.lines and not invoice.corrections:
+        raise fail(f"there is no {scope} {called}, and nothing was charged to one in this period.")
     if form is InvoiceFormat.JSON and output is None:
         print_json(_document(invoice))
         return

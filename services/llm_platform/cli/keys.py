@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from llm_platform.cli.billing import nano_dollars
 from llm_platform.cli.connection import ConfigOption, with_accounts, with_ledger
 from llm_platform.cli.limit_options import Concurrency, Etag, Rpm, RpmBurst, Tpm, TpmBurst
 from llm_platform.cli.output import Format, FormatOption, print_json, print_rows
-from llm_platform.core.errors import PlatformError
+from llm_platform.core.errors import CannotStartError, PlatformError
 from llm_platform.proto import accounts_pb2, ledger_pb2
 
 if TYPE_CHECKING:
@@ -167,13 +168,27 @@ def revoke(key: KeyArgument, config: ConfigOption = None, output: FormatOption =
 
 
 def _set_first_budget(config: Path | None, key_id: str, amount: int) -> None:
-    """A key whose budget could not be set would spend without one: it is revoked again."""
+    """Before the key is shown, so that nobody can use one without the budget it was meant to have.
+
+    If the budget cannot be set, the key, whose secret is gone by then, is revoked.
+    """
     try:
         with_ledger(config, lambda ledger: ledger.set_budget(ledger_pb2.Budget(key_id=key_id, limit=amount)))
-    except PlatformError:
-        request = accounts_pb2.RevokeKeyRequest(key=key_id)
-        with_accounts(config, lambda accounts: accounts.revoke_key(request))
+    except BaseException:
+        print(f"The budget of {key_id} could not be set, so the key is not shown.", file=sys.stderr)
+        _revoke_unseen(config, key_id)
         raise
+
+
+def _revoke_unseen(config: Path | None, key_id: str) -> None:
+    request = accounts_pb2.RevokeKeyRequest(key=key_id)
+    try:
+        with_accounts(config, lambda accounts: accounts.revoke_key(request))
+    except (CannotStartError, PlatformError, OSError) as error:
+        print(f"It could not be revoked either ({error}).", file=sys.stderr)
+        print(f"Nobody has its secret, but do: llm-gateway keys revoke {key_id}", file=sys.stderr)
+    else:
+        print("It is revoked: make another one.", file=sys.stderr)
 
 
 def _texts(given: list[str] | None) -> accounts_pb2.TextList | None:

@@ -15,8 +15,10 @@ import typer
 
 UNBOUNDED = 100_000
 """Columns of an output that is not a terminal."""
-_FORMULA = frozenset("=+-@\t\r\n")
-"""What a cell begins with that a spreadsheet computes."""
+_FORMULA = frozenset(
+    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+"""What a cell begins with that a spreadsheet computes, some also in full width."""
 
 Row = Mapping[str, Any]
 
@@ -117,9 +119,13 @@ def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     # A pipe has no width: a row is a line there.
-    Console(width=None if sys.stdout.isatty() else UNBOUNDED).print(table)
+    width = None if sys.stdout.isatty() else UNBOUNDED
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
 def _cell(value: object) -> str:
+    """Names come from users: what would steer the terminal is shown as a mark."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     return "-" if value is None or not text else text

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from llm_platform.auth_service.audit.entry import NOBODY, Draft
+from llm_platform.auth_service.audit.entry import NOBODY, Draft, target_of
 from llm_platform.auth_service.audit.interfaces import Audit
 from llm_platform.auth_service.audit.recorder import Recorder
 from llm_platform.auth_service.audit.refusals import Refusals
@@ -45,21 +45,13 @@ class Trail:
         code = None if failure is None else failure.code if isinstance(failure, PlatformError) else Code.INTERNAL
         if actor.get().kind == "service" or (self._note is None and code not in _REFUSALS):
             return
-        draft = Draft(method.removeprefix(f"/{PACKAGE}."), target=_target(request, self._fields[method]))
+        draft = Draft(method.removeprefix(f"/{PACKAGE}."), target=target_of(request, self._fields[method]))
         if code is not None:
             draft = draft._replace(result="refused" if code in _REFUSALS else "failed", reason=code.value)
         if self._note is not None:
             self._note(draft)
         else:
             self._refusals.note(draft._replace(reason=str(failure)))
-
-
-def _target(request: Any, field: str) -> str:
-    if not field:
-        return ""
-    for name in field.split("."):
-        request = getattr(request, name)
-    return str(request)
 
 
 @asynccontextmanager

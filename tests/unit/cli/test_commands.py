@@ -137,26 +137,6 @@ def test_budgets_are_exact(cli: CommandLine) -> None:
     assert cli.json("budgets", "list") == []
 
 
-def test_budgets_of_scopes_and_windows_are_set_shown_and_deleted(cli: CommandLine) -> None:
-    options = ("--scope", "team", "--period", "daily")
-    (made,) = cli.json("budgets", "set", "team_a", "1", *options, "--tz", "Europe/Berlin", "--thresholds", "80,50%")
-    assert (made["remaining"], made["time_zone"], made["thresholds"]) == ("$1.00", "Europe/Berlin", [50, 80])
-    assert made["window_ends_at"]
-    (raised,) = cli.json("budgets", "set", "team_a", "2", *options, "--etag", made["etag"])
-    assert (raised["limit"], raised["thresholds"]) == ("$2.00", [50, 80])
-    late = cli("budgets", "set", "team_a", "3", *options, "--etag", made["etag"])
-    assert late.returncode == 1
-    assert "changed meanwhile" in late.stderr
-    cli.json("budgets", "set", "team_a", "0.5", "--scope", "team", "--soft")
-    assert len(cli.json("budgets", "show", "team_a", "--scope", "team")) == 2
-    assert cli("budgets", "delete", "team_a", *options).returncode == 0
-    assert cli("budgets", "delete", "team_a", *options).returncode == 1
-    assert [each["enforcement"] for each in cli.json("budgets", "list", "--scope", "team")] == ["soft"]
-    assert cli("budgets", "show", "team_b", "--scope", "team").returncode == 1
-    assert cli("budgets", "set", "team_a", "1", "--scope", "team", "--tz", "Mars").returncode == 1
-    assert cli.json("budgets", "notifications") == []
-
-
 def test_prices_are_listed_and_shown(cli: CommandLine) -> None:
     assert cli.json("prices", "list") == []
     (price,) = cli.json("prices", "show", "echo/echo")
@@ -178,7 +158,7 @@ def test_a_budget_is_of_a_key_that_exists_however_it_is_named(cli: CommandLine) 
 
 
 @pytest.mark.case(9)
-@pytest.mark.parametrize("amount", ["much", "-1", "0.0000000001", "nan", "inf", "1e30"])
+@pytest.mark.parametrize("amount", ["much", "-1", "0.0000000001", "nan", "inf", "1e30", "1e999999", "1000000001"])
 def test_what_is_no_amount_is_refused(cli: CommandLine, amount: str) -> None:
     done = cli("budgets", "set", "key_1", "--", amount)
     assert done.returncode == 1

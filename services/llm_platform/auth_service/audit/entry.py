@@ -68,6 +68,15 @@ NOBODY = Actor("", "", "none", "", "", platform=False)  # type: ignore[arg-type]
 """Whoever asked has not proved who it is."""
 
 
+def target_of(request: Any, field: str) -> str:
+    """What a call is about: a field of its request, also one of a part's (``budget.scope_id``); empty: nothing."""
+    if not field:
+        return ""
+    for name in field.split("."):
+        request = getattr(request, name)
+    return str(request)
+
+
 def columns(draft: Draft, number: int, now_ms: int, previous: str) -> dict[str, Any]:
     """The row of ``draft`` as entry ``number`` after the one whose hash is ``previous``."""
     who = draft.who or acting.get()
