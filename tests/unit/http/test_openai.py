@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.http.dialects.openai import OpenAI
-from llm_platform.http.dialects.prompt_bound import IMAGE_TOKENS, prompt_tokens_bound
+from llm_platform.http.dialects.prompt_bound import FILE_TOKENS, IMAGE_TOKENS, prompt_tokens_bound
 
 OPENAI = OpenAI()
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -169,6 +169,14 @@ def test_inline_audio_counts_less_than_its_base64() -> None:
 def test_an_image_counts_however_it_and_its_neighbours_are_written(parts: str) -> None:
     raw = f'{{"messages": [{{"role": "user", "content": [{parts}]}}]}}'.encode()
     assert OPENAI.read(raw).prompt_tokens_bound > IMAGE_TOKENS
+
+
+@pytest.mark.parametrize("name", ["file_id", r"file\u005fid"])
+def test_a_file_that_is_only_named_counts_what_it_may_hold(name: str) -> None:
+    raw = f'{{"messages": [{{"role": "user", "content": [{{"type": "file", "file": {{"{name}": "file-1"}}}}]}}]}}'
+    assert FILE_TOKENS < prompt_tokens_bound(raw.encode()) < FILE_TOKENS + 200
+    sent_along = raw.replace(name, "file_data")
+    assert prompt_tokens_bound(sent_along.encode()) == len(sent_along)
 
 
 def test_parts_that_are_no_media_count_as_text() -> None:

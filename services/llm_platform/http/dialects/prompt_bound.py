@@ -4,7 +4,9 @@ A token is at least one byte, and the JSON around a message is longer than the t
 template puts around it, so the length of the body bounds its text. Media is the exception: its tokens
 do not follow from its bytes. Each image counts as IMAGE_TOKENS (the dearest image of OpenAI's price
 list, 2048 x 2048 in high detail on gpt-4o-mini, is 48,169 tokens), and inline audio as one token for
-AUDIO_BYTES_PER_TOKEN bytes of base64 (8 kbit/s MP3 at 32 tokens a second is one for 42).
+AUDIO_BYTES_PER_TOKEN bytes of base64 (8 kbit/s MP3 at 32 tokens a second is one for 42). A file that
+is only named, by the id that the provider gave it, counts as FILE_TOKENS: a hundred pages of text, and
+an image of each. One that is sent along is bounded by its bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 import msgspec
 
 IMAGE_TOKENS = 50_000
+FILE_TOKENS = 250_000
 AUDIO_BYTES_PER_TOKEN = 16
 
 
@@ -47,7 +50,7 @@ def prompt_tokens_bound(body: bytes) -> int:
 
 
 def _may_hold_media(body: bytes) -> bool:
-    if b'"image_url"' in body or b'"input_audio"' in body:
+    if b'"image_url"' in body or b'"input_audio"' in body or b'"file_id"' in body:
         return True
     return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
@@ -61,7 +64,8 @@ def _correction(part: dict[str, Any]) -> int:
     if isinstance(audio, dict):
         data = _length(audio.get("data"))
         return data // AUDIO_BYTES_PER_TOKEN - data
-    return 0
+    file = part.get("file")
+    return FILE_TOKENS if isinstance(file, dict) and file.get("file_id") else 0
 
 
 def _length(value: object) -> int:
