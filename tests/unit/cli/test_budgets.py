@@ -128,6 +128,7 @@ def test_a_key_that_cannot_be_revoked_again_is_named(run: Commands, monkeypatch:
 
     monkeypatch.setattr(keys, "with_ledger", no_ledger)
     done = run("keys", "create", "app", "--budget", "5")
+    monkeypatch.undo()
     (made,) = [key for key in run.json("keys", "list") if key["name"] == "app"]
     assert (done.exception, done.stdout) == (gone, "")
     assert f"llm-gateway keys revoke {made['key_id']}" in done.stderr
