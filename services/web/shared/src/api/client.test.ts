@@ -3,7 +3,10 @@ import { ApiClient, path, queryString } from './client';
 import { Problem } from './problem';
 
 const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
-  new Response(JSON.stringify(body), { status, headers });
+  new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', ...headers },
+  });
 
 const server = vi.fn<typeof fetch>();
 const sent = (call: number) => {
@@ -67,6 +70,15 @@ describe('the client', () => {
     expect(client.signInAgain).not.toHaveBeenCalled();
     await expect(client.get('/api/keys')).rejects.toMatchObject({ status: 401 });
     expect(client.signInAgain).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not take what an entry says of an API key for the end of the session', async () => {
+    const body = { error: { message: 'This key is revoked.', code: 'unauthenticated' } };
+    server.mockResolvedValue(json(401, body, { 'content-type': 'application/json' }));
+    const client = new ApiClient();
+    client.signInAgain = vi.fn(async () => undefined);
+    await expect(client.post('/api/playground/chat/completions')).rejects.toThrow('This key is revoked.');
+    expect(client.signInAgain).not.toHaveBeenCalled();
   });
 
   it('asks anew after somebody would not sign in', async () => {

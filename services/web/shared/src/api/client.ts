@@ -69,7 +69,7 @@ export class ApiClient {
   /** The response of a call that succeeded, for those that stream or download. */
   async fetch(method: string, url: string, options: Options = {}): Promise<Response> {
     let response = await this.attempt(method, url, options);
-    if (response.status === 401 && !options.anonymous && this.signInAgain) {
+    if (!options.anonymous && this.signInAgain && sessionEnded(response)) {
       await this.ask();
       response = await this.attempt(method, url, options);
     }
@@ -99,6 +99,13 @@ export class ApiClient {
       throw Problem.unreachable();
     }
   }
+}
+
+/** A 401 of the backend itself; one that an entry answered to the playground is about an API key. */
+function sessionEnded(response: Response): boolean {
+  return (
+    response.status === 401 && !!response.headers.get('content-type')?.startsWith('application/problem+json')
+  );
 }
 
 export const api = new ApiClient();

@@ -57,7 +57,7 @@ export class Problem extends Error {
     let details: ProblemDetails = {};
     try {
       const body: unknown = JSON.parse(text);
-      if (body && typeof body === 'object') details = body as ProblemDetails;
+      if (body && typeof body === 'object') details = 'error' in body ? ofEntry(body.error) : body;
     } catch {
       details = { title: response.statusText };
     }
@@ -69,6 +69,15 @@ export class Problem extends Error {
       ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     });
   }
+}
+
+/** An entry answers in the form of the OpenAI API: {error: {message, code}}. */
+export function ofEntry(error: unknown): ProblemDetails {
+  const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
+  return {
+    ...(typeof message === 'string' && { detail: message }),
+    ...(typeof code === 'string' && { code }),
+  };
 }
 
 /** What went wrong, in words for people. */

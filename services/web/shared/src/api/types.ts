@@ -177,4 +177,6 @@ export interface ModelPrice {
 /** A model that can be called. */
 export interface Model {
   id: string;
+  /** The provider that is preferred for it. */
+  owned_by: string;
 }

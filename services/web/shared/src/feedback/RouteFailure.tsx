@@ -1,6 +1,7 @@
 import { Button, Center } from '@mantine/core';
 import { RefreshCw, SearchX } from 'lucide-react';
 import { Link, useRouteError } from 'react-router';
+import { PageHeader } from '../shell/PageHeader';
 import { Empty } from './Empty';
 import { Failure } from './Failure';
 
@@ -31,18 +32,17 @@ export function RouteFailure() {
 
 export function NotFound() {
   return (
-    <Center mih="60dvh">
+    <>
+      <PageHeader title="There is no such page" />
       <Empty
         icon={SearchX}
-        title="There is no such page"
+        title="The address may be old, or mistyped"
         action={
           <Button component={Link} to="/" variant="default">
             Go to the overview
           </Button>
         }
-      >
-        The address may be old, or mistyped.
-      </Empty>
-    </Center>
+      />
+    </>
   );
 }

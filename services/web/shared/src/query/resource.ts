@@ -7,6 +7,8 @@ interface ResourceOptions {
   enabled?: boolean;
   /** Seconds between updates; unset: no live updates. */
   live?: number;
+  /** Seconds for which an answer is not asked for again; unset: ten. */
+  fresh?: number;
 }
 
 /** One answer of the API. Its cache key begins with the path: invalidate with `queryKey: ['/api/keys']`. */
@@ -21,6 +23,7 @@ export function useResource<T>(
     queryFn: ({ signal }) => api.get<T>(url, query, signal),
     enabled: options.enabled ?? true,
     refetchInterval: options.live ? interval : false,
+    ...(options.fresh && { staleTime: options.fresh * 1000 }),
     placeholderData: keepPreviousData,
   });
 }

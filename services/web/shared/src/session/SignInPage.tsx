@@ -3,7 +3,8 @@ import { useSearchParams } from 'react-router';
 import { Notice } from '../feedback/Notice';
 import { Mark } from '../shell/Mark';
 import { oidcUrl } from './oidc';
-import { localPath, useInfo } from './session';
+import { localPath } from './local-path';
+import { useInfo } from './session';
 import { SignInSteps } from './SignInSteps';
 import classes from './SignInPage.module.css';
 

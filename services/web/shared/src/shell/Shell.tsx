@@ -4,7 +4,8 @@ import { Suspense, useEffect } from 'react';
 import { NavLink, Outlet, useLocation } from 'react-router';
 import { useCan, useInfo } from '../session/session';
 import { Mark } from './Mark';
-import { visible, type NavigationGroup } from './navigation';
+import { itemAt, visible, type NavigationGroup } from './navigation';
+import { NotAllowed } from './NotAllowed';
 import { UserMenu } from './UserMenu';
 import classes from './Shell.module.css';
 
@@ -22,6 +23,8 @@ export function Shell({ product, navigation, otherLabel }: ShellProps) {
   const info = useInfo();
   const { pathname } = useLocation();
   useEffect(close, [close, pathname]);
+  const here = itemAt(navigation, pathname);
+  const barred = here?.needs && !here.needs.some(can);
   const environment = info.data?.environment;
 
   return (
@@ -70,7 +73,7 @@ export function Shell({ product, navigation, otherLabel }: ShellProps) {
       <AppShell.Main id="content" tabIndex={-1}>
         <div className={classes.content}>
           <Suspense fallback={<Loader type="dots" aria-label="Loading" />}>
-            <Outlet />
+            {barred ? <NotAllowed page={here.label} /> : <Outlet />}
           </Suspense>
         </div>
       </AppShell.Main>

@@ -25,3 +25,10 @@ export function visible(
     }))
     .filter(group => group.items.length > 0);
 }
+
+/** The item that a path belongs to. */
+export function itemAt(navigation: readonly NavigationGroup[], pathname: string): NavigationItem | undefined {
+  return navigation
+    .flatMap(group => group.items)
+    .find(({ to }) => pathname === to || (to !== '/' && pathname.startsWith(`${to}/`)));
+}

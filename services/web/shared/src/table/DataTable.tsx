@@ -67,7 +67,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
           <Empty title="Nothing found">Nothing matches {search?.value ? `"${search.value}"` : 'this'}.</Empty>
         )
       ) : (
-        <Table.ScrollContainer minWidth={0} type="native">
+        <Table.ScrollContainer minWidth={0} type="native" tabIndex={0}>
           <Table aria-label={label} aria-busy={list.loading || list.refreshing} className={classes.table!}>
             <Table.Thead>
               <Table.Tr>

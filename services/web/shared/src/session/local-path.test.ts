@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { localPath } from './session';
+import { localPath } from './local-path';
 
 it.each([
   ['/keys?search=a', '/keys?search=a'],
