@@ -10,7 +10,7 @@ export type { NavigationGroup, NavigationItem } from './shell/navigation';
 export { PageHeader } from './shell/PageHeader';
 export { Section } from './shell/Section';
 export { DataTable, type Column } from './table/DataTable';
-export type { RowAction } from './table/RowMenu';
+export { RowMenu, type RowAction } from './table/RowMenu';
 export { useSearch } from './table/useSearch';
 export { confirm, showSecret } from './feedback/dialogs';
 export { Empty } from './feedback/Empty';

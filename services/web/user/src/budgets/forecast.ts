@@ -1,4 +1,5 @@
-import { nano, type Budget } from '@llm-platform/shared';
+import type { Budget } from '@llm-platform/shared';
+import { nano } from '@llm-platform/shared/display/money';
 
 export interface Forecast {
   /** Nano-dollars at the end of the window, if it goes on like this. */

@@ -1,6 +1,7 @@
 import { CopyButton, UnstyledButton } from '@mantine/core';
 import { CodeBlock, Notice } from '@llm-platform/shared';
 import { Wrench } from 'lucide-react';
+import type { ReactNode } from 'react';
 import type { Answer } from './chat';
 import classes from './Playground.module.css';
 
@@ -14,7 +15,7 @@ export function AnswerView({ answer }: { answer: Answer }) {
       {waiting && <span className={classes.cursor} aria-label="Waiting for the answer" role="img" />}
       {parts(answer.text).map((part, at) =>
         part.code === undefined ? (
-          <p key={at}>{part.text}</p>
+          <p key={at}>{inline(part.text)}</p>
         ) : (
           <CodeBlock key={at} code={part.code} label={part.text ? `${part.text} code` : 'code'} />
         ),
@@ -49,6 +50,15 @@ export function AnswerView({ answer }: { answer: Answer }) {
       )}
     </div>
   );
+}
+
+/** Bold text and code within a line; the rest is shown as it came. */
+function inline(text: string): ReactNode[] {
+  return text.split(/(\*\*[^*\n]+\*\*|`[^`\n]+`)/).map((piece, at) => {
+    if (piece.startsWith('**') && piece.length > 4) return <strong key={at}>{piece.slice(2, -2)}</strong>;
+    if (piece.startsWith('`') && piece.length > 2) return <code key={at}>{piece.slice(1, -1)}</code>;
+    return piece;
+  });
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;

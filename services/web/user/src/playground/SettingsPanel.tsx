@@ -52,7 +52,7 @@ export function SettingsPanel({ settings, onChange }: SettingsPanelProps) {
           minRows={3}
           maxRows={14}
           formatOnBlur
-          className="mono"
+          classNames={{ input: 'mono' }}
           {...field('tools')}
           onChange={value => set('tools', value)}
         />

@@ -1,4 +1,4 @@
-import { addDays, calendarDay } from '@llm-platform/shared';
+import { addDays, calendarDay } from '@llm-platform/shared/display/time';
 
 /** Calendar days in the viewer's zone; `until` is exclusive, as the API has it. */
 export interface Period {
