@@ -22,6 +22,7 @@ from llm_platform.billing.pricing.price import Price, flat_price
 from llm_platform.billing.reconciliation.requests import AttemptRequests
 from llm_platform.billing.reconciliation.resolving import Resolver
 from llm_platform.billing.reports import Reports
+from llm_platform.billing.retention.requests import RetentionRequests
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.billing.store import Store
 from llm_platform.billing.usage.rollups import RollUps
@@ -70,6 +71,7 @@ async def open_ledger(
             NotificationRequests(outbox),
             Adoption(engine, transactions, notifies=rules.notifies),
             AttemptRequests(engine, Resolver(engine, transactions, notifies=rules.notifies), pricing),
+            RetentionRequests(engine, billing.retention_days),
             clock=clock,
         )
         client = HttpClient(max_connections=4)

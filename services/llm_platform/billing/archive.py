@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from llm_platform.billing.periods import rfc3339
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import ledger_pb2
+from llm_platform.proto import common_pb2, ledger_pb2
 
 if TYPE_CHECKING:
     from llm_platform.billing.interfaces import Ledger
@@ -57,6 +57,13 @@ class Archived:
 async def write(ledger: Ledger, before: str, directory: Path) -> Archived:
     """Goes on after the last segment in the directory. Raises PlatformError, OSError; whole segments stay."""
     link = verified(directory)
+    known = await ledger.retention(common_pb2.Empty())
+    if link.segment and link.last < known.archived_to:
+        raise PlatformError(
+            Code.CONFLICT,
+            f"This archive ends with entry {link.last}, and entries up to {known.archived_to} were removed as another "
+            "one has them: go on with that one, or begin one in an empty folder, which has what is left.",
+        )
     done = Archived()
     while True:
         with _Segment(directory, link) as segment:
@@ -138,13 +145,25 @@ def verified(directory: Path) -> Link:
     return link
 
 
+def found(directory: Path, attempt_ids: Collection[str]) -> Iterator[str]:
+    """The entries of attempts, as they are archived. Raises as ``verified``."""
+    references = set(attempt_ids)
+    end, link = verified(directory), BEGINNING
+    while link.segment < end.segment:
+        for reached, line in segment_lines(directory, link):
+            link = reached
+            if line and json.loads(line)["reference"].partition("~")[0] in references:
+                yield line
+
+
 async def differing(ledger: Ledger, directory: Path, *, clock: Callable[[], float] = time.time) -> int | None:
-    """The sequence of the first entry that the ledger has otherwise than the archive, or not; None: there is none."""
+    """The sequence of the first entry that the ledger has otherwise than the archive, or not; None: there is none.
+    That it was removed is no difference."""
     live = _Live(ledger, rfc3339(int((clock() - _SETTLED_SECONDS) * 1_000_000)))
     link = BEGINNING
     while _path(directory, link.segment + 1).exists():
         for reached, entry in segment_lines(directory, link):
-            if entry and entry != await live.next():
+            if entry and not await live.agrees(reached.last, entry):
                 return reached.last
             end = reached
         link = end
@@ -160,12 +179,17 @@ class _Live:
         self._page = ledger_pb2.ReadBackPage()
         self._waiting: list[str] = []
 
-    async def next(self) -> str | None:
+    async def agrees(self, sequence: int, entry: str) -> bool:
+        """Whether the ledger has it as it is here, or has removed it. To be asked in the order of the entries."""
         if not self._waiting and not self._page.end:
             query = ledger_pb2.ReadBackQuery(after=self._page.last, before=self._before)
             self._page = await self._ledger.read_back(query)
             self._waiting = list(reversed(self._page.entries))
-        return self._waiting.pop() if self._waiting else None
+        if self._waiting and self._waiting[-1] == entry:
+            self._waiting.pop()
+            return True
+        following = json.loads(self._waiting[-1])["sequence"] if self._waiting else self._page.archived_to + 1
+        return sequence < following and sequence <= self._page.archived_to
 
 
 def segment_lines(directory: Path, after: Link) -> Iterator[tuple[Link, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from math import inf
 
 from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS, Reserving, Settling, nano_dollars
 from llm_platform.billing.pricing.book import UNPRICED, PriceBook
@@ -73,7 +72,8 @@ class Pricing:
             )
         # A kind of a newer release than ours: something was counted, by whatever rule.
         certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
-        price = self.book.find(outcome.provider, outcome.model, _sent_at(outcome, now)) or self._unknown
+        sent_at = _sent_at(outcome)
+        price = self.book.find(outcome.provider, outcome.model, min(sent_at or now, now) / 1_000_000) or self._unknown
         counts = _believed(outcome)
         known = counts is not None and certainty != "uncertain"
         amount = self._amount(outcome, price) if known else None
@@ -94,6 +94,8 @@ class Pricing:
             outcome.final,
             outcome.team_id,
             outcome.organization_id,
+            sent_at,
+            outcome.not_archived,
         )
 
     def cost(self, provider: str, model: str, usage: common_pb2.Usage, at: float) -> tuple[int, str] | None:
@@ -114,13 +116,13 @@ class Pricing:
         return amount
 
 
-def _sent_at(outcome: ledger_pb2.Outcome, now: int) -> float:
-    """In seconds; ``now`` if it is not said, or lies ahead."""
+def _sent_at(outcome: ledger_pb2.Outcome) -> int:
+    """In microseconds; 0: it is not said."""
     try:
-        sent = datetime.fromisoformat(outcome.sent_at).timestamp() if outcome.sent_at else inf
+        sent = datetime.fromisoformat(outcome.sent_at).timestamp() if outcome.sent_at else 0.0
     except (ValueError, OverflowError):
-        sent = inf
-    return min(sent, now / 1_000_000) if sent > 0 else now / 1_000_000
+        return 0
+    return max(int(sent * 1_000_000), 0)
 
 
 def _believed(outcome: ledger_pb2.Outcome) -> UsageCounts | None:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from llm_platform.billing.budgets.budget import HARD, Account, Accounts, Crossed, budget_exceeded, exceeded
-from llm_platform.billing.budgets.windows import TOTAL
+from llm_platform.billing.budgets.windows import TOTAL, rfc3339
 from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved, Scopes, UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 
@@ -68,6 +68,10 @@ class Settling:
     final: bool
     team_id: str = ""
     organization_id: str = ""
+    sent_at: int = 0
+    """In microseconds; 0: unknown."""
+    not_archived: bool = False
+    """An operator has looked for it among the removed entries."""
 
     @property
     def scopes(self) -> Scopes:
@@ -97,6 +101,16 @@ class Rules:
     """Whether there is anywhere to send that a threshold was reached."""
 
 
+def archived(before: int) -> PlatformError:
+    """The refusal of an outcome that may be among removed entries. ``before`` in microseconds."""
+    return PlatformError(
+        Code.INVALID_REQUEST,
+        f"Entries of calls that were sent before {rfc3339(before)} were archived and removed, so that it is not known "
+        "here whether this one is among them: look in the archive (docs/money.md).",
+        param="sent_at",
+    )
+
+
 @dataclass(slots=True)
 class Posting:
     """One transaction: what is known at its beginning, and what it will write."""
@@ -111,6 +125,8 @@ class Posting:
     """Attempts in question that have a settle entry."""
     accounts: Accounts = field(default_factory=Accounts)
     """Of the budgets in question."""
+    removed_before: int = 0
+    """Of calls that were sent before this nobody here knows whether they were booked; 0: all are known."""
     entries: list[EntryRow] = field(default_factory=list)
     opened: dict[str, Hold] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
@@ -174,9 +190,11 @@ class Posting:
             return exceeded(over, self.now)
         return None
 
-    def _settle(self, operation: Settling) -> bool:
+    def _settle(self, operation: Settling) -> bool | PlatformError:
         hold = self.holds.get(operation.reservation_id)
         new = operation.attempt_id not in self.settled
+        if new and operation.sent_at < self.removed_before and not (self.knows(operation) or operation.not_archived):
+            return archived(self.removed_before)
         if new:
             amount = self._uncertain_amount(operation, hold) if operation.amount is None else operation.amount
             key_id = hold.key_id if hold else operation.key_id
@@ -212,6 +230,11 @@ class Posting:
         if hold and operation.final:
             self._close(hold, "settled")
         return new
+
+    def knows(self, operation: Settling) -> bool:
+        """Whether the ledger has anything of its call."""
+        name = operation.reservation_id
+        return name in self.holds or name in self.reserved or operation.attempt_id in self.settled
 
     def _call(self, operation: Settling) -> Reserved:
         """What was reserved for a call whose hold is gone; if nothing was, it counts from now."""

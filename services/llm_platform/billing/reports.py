@@ -9,11 +9,12 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-import msgspec
 from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from llm_platform.billing.periods import DAY, Period, microseconds, rfc3339
+from llm_platform.billing.records import archived_form
+from llm_platform.billing.retention import state as retention
 from llm_platform.billing.schema import USAGE_COLUMNS, balances, entries, reservations
 from llm_platform.billing.schema_derived import usage_progress, usage_rollups
 from llm_platform.billing.scope import narrowed, visible
@@ -46,6 +47,8 @@ class Reports:
         page = Page(query, narrowed(usage_filters(query), actor.get()), int(self._clock() * 1_000_000))
         async with self._engine.connect() as connection:
             question = await self._within_the_books(connection, page.question)
+            if not question.is_rolled_up:
+                _refuse_removed(question, (await retention.read(connection)).removed_before)
             rolled_up = (await connection.execute(select(usage_progress.c.sequence))).scalar_one()
             rows = (await connection.execute(page.statement(sums(question, rolled_up), connection.dialect))).all()
         return page.report(rows)
@@ -88,12 +91,14 @@ class Reports:
             select(entries).where(entries.c.sequence > query.after).order_by(entries.c.sequence).limit(READ_BACK)
         )
         async with self._engine.connect() as connection:
+            known = await retention.read(connection)
             rows = (await connection.execute(statement)).mappings().all()
         closed = list(takewhile(lambda row: row["created_at"] < before, rows))
         return ledger_pb2.ReadBackPage(
-            entries=[msgspec.json.encode(dict(row)).decode() for row in closed],
+            entries=[archived_form(row).decode() for row in closed],
             last=closed[-1]["sequence"] if closed else query.after,
             end=len(closed) < READ_BACK,
+            archived_to=known.archived_to,
         )
 
     async def budgets(self) -> ledger_pb2.Budgets:
@@ -120,10 +125,22 @@ class Reports:
                     problem for check in (*CHECKS, *DERIVED_CHECKS) for problem in await check.problems(connection)
                 ],
                 entries=(await connection.execute(select(func.count()).select_from(entries))).scalar_one(),
+                removed=(await retention.read(connection)).removed,
                 open_reservations=(
                     await connection.execute(select(func.count()).select_from(reservations))
                 ).scalar_one(),
             )
+
+
+def _refuse_removed(question: Question, removed_before: int) -> None:
+    """Of entries that were removed there are only sums. Raises INVALID_REQUEST."""
+    if any(not piece.grain and piece.since < removed_before for piece in question.pieces()):
+        raise PlatformError(
+            Code.INVALID_REQUEST,
+            f"Entries from before {rfc3339(removed_before)} were archived and removed: of that time a period begins "
+            "and ends with a quarter of an hour of UTC.",
+            param="since",
+        )
 
 
 def _entry(row: Any) -> ledger_pb2.Entry:

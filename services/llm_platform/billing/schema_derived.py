@@ -44,3 +44,39 @@ resolutions = Table(
     Column("resolved_at", BigInteger, nullable=False),
 )
 """Attempts that were held against the provider's own books."""
+
+archived_usage = Table(
+    "archived_usage",
+    metadata,
+    Column("starts_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("key_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("team_id", Text, primary_key=True),
+    Column("organization_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("adjusted", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in USAGE_COLUMNS),
+)
+"""What removed entries add up to, by the quarter of an hour in which their calls were reserved: days and months of
+every time zone begin with one, so that it says what each window of a budget has seen. ``Ledger.verify`` adds it to
+the entries."""
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("archived_to", BigInteger, nullable=False),  # entries up to this one are in an archive; 0: none
+    Column("examined_to", BigInteger, nullable=False),  # up to here those that could go have gone
+    Column("removed", BigInteger, nullable=False),  # entries, ever
+    # Nothing that was sent later is among the entries up to archived_to; 0: nothing was archived.
+    Column("removed_before", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the entries that were confirmed last
+    Column("confirmed_at", BigInteger, nullable=False),
+    Column("confirmed_by", Text, nullable=False),
+)
+"""One row: how far the ledger is archived and removed."""
+
+removals = Table("removals", metadata, Column("sequence", BigInteger, primary_key=True, autoincrement=False))
+"""The entries that the transaction under way removes: the only ones that the database lets go."""

@@ -24,6 +24,7 @@ from llm_platform.billing.posting import MAX_BUDGET, Operation, Releasing, Resul
 from llm_platform.billing.pricing.requests import PriceRequests
 from llm_platform.billing.reconciliation.requests import AttemptRequests
 from llm_platform.billing.reports import Reports
+from llm_platform.billing.retention.requests import RetentionRequests
 from llm_platform.billing.store import Committed, Store
 from llm_platform.core.batch import Batcher
 from llm_platform.core.database_failures import is_full, is_transient, unavailable
@@ -56,6 +57,7 @@ class DatabaseLedger:
         notifications: NotificationRequests,
         adoption: Adoption,
         attempts: AttemptRequests,
+        retention: RetentionRequests,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,6 +67,7 @@ class DatabaseLedger:
         self._prices = PriceRequests(pricing.book, clock)
         self._adoption = adoption
         self._attempts = attempts
+        self._retention = retention
         self._reports = reports
         self._pricing = pricing
         self._clock = clock
@@ -97,10 +100,14 @@ class DatabaseLedger:
         return _EMPTY
 
     async def record(self, request: ledger_pb2.OutcomeBatch) -> ledger_pb2.RecordReply:
-        """Charges calls. Raises INVALID_REQUEST, for the whole batch, on an outcome without attempt id."""
+        """Charges calls. Raises INVALID_REQUEST on an outcome without attempt id, for the whole batch, and on one that
+        may be among removed entries: then the others are charged, and to deliver them again is harmless."""
         now = self._now()
         operations = [self._pricing.settling(item, place, now) for place, item in enumerate(request.items)]
         results = await self._submit(operations) if operations else []
+        for result in results:
+            if isinstance(result, PlatformError):
+                raise result
         recorded = sum(1 for result in results if result is True)
         return ledger_pb2.RecordReply(recorded=recorded, known=len(results) - recorded)
 
@@ -162,6 +169,17 @@ class DatabaseLedger:
     async def read_back(self, request: ledger_pb2.ReadBackQuery) -> ledger_pb2.ReadBackPage:
         """Whole entries, for archives. Raises INVALID_REQUEST."""
         return await _available(self._reports.read_back(request))
+
+    async def retention(self, request: common_pb2.Empty) -> ledger_pb2.RetentionState:  # noqa: ARG002 - the port's shape
+        return await _available(self._retention.find(self._now()))
+
+    async def confirm_archive(self, request: ledger_pb2.ArchivedRange) -> ledger_pb2.RetentionState:
+        """Has entries that are in an archive removed from now on. Raises INVALID_REQUEST, CONFLICT."""
+        return await _available(self._retention.confirm(request, self._now()))
+
+    async def remove_archived(self, request: common_pb2.Empty) -> ledger_pb2.RetentionState:  # noqa: ARG002 - the port's shape
+        """Removes some of them: all are when ``examined_to`` is ``archived_to``."""
+        return await _available(self._retention.remove(self._now()))
 
     async def verify(self, request: common_pb2.Empty) -> ledger_pb2.VerifyReport:  # noqa: ARG002 - the port's shape
         return await _available(self._reports.verify())

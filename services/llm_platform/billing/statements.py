@@ -42,6 +42,7 @@ from llm_platform.billing.schema import (
     probes,
     reservations,
 )
+from llm_platform.billing.schema_derived import retention
 from llm_platform.core.transactions import Transaction
 
 _LENGTHS = (1, 4, 16, 64, 256)
@@ -233,6 +234,8 @@ class Statements:
         )
         # now
         self.touch_probe = _compiled(dialect, update(probes).values(at=bindparam("now")), ["now"])
+
+        self.removed_before = _compiled(dialect, select(retention.c.removed_before), [])
 
         self.locked_balances = ByIds(
             dialect,

@@ -88,6 +88,9 @@ class Store:
             reserved={row[0]: Reserved(*row[1:]) for row in reserved},
             settled={reference for reference, kind in kinds if kind == "settle"},
         )
+        if not all(map(posting.knows, settles)):
+            # What was removed was archived before, so that whoever no longer sees an entry sees this.
+            posting.removed_before = transaction.run(self._sql.removed_before)[0][0]
         if locked:
             known = Budgets(scope_ids, [budget(row) for row in budgets])
             posting.accounts = self._balances.lock_accounts(transaction, posting.calls(operations), known)

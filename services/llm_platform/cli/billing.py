@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, DecimalException
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,9 +29,11 @@ def verify(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> 
     report = with_ledger(config, lambda ledger: ledger.verify(common_pb2.Empty()), seconds=VERIFY_SECONDS)
     problems = list(report.problems)
     if output is Format.JSON:
-        print_json({"entries": report.entries, "open_reservations": report.open_reservations, "problems": problems})
+        counts = {"entries": report.entries, "removed": report.removed, "open_reservations": report.open_reservations}
+        print_json({**counts, "problems": problems})
     else:
-        print(f"{report.entries} entries, {report.open_reservations} open reservations.")
+        removed = f" ({report.removed} more were archived and removed)" if report.removed else ""
+        print(f"{report.entries} entries{removed}, {report.open_reservations} open reservations.")
         print("\n".join(problems) or "Every balance agrees with the entries.")
     if problems:
         raise typer.Exit(1)
@@ -48,12 +50,21 @@ def list_refused(config: ConfigOption = None, output: FormatOption = Format.TABL
 
 
 @refused.command()
-def replay(config: ConfigOption = None, output: FormatOption = Format.TABLE) -> None:
+def replay(
+    not_archived: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attempt that was looked for with `ledger archive find`, and is in no archive. Repeatable."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
     """Delivers them again and keeps what is refused again; exits 1 when something is."""
     from llm_platform.model_proxy.refused import replay as deliver_again
 
     journals = _journals(config)
-    replayed = with_ledger(config, lambda ledger: deliver_again(journals, ledger))
+    replayed = with_ledger(config, lambda ledger: deliver_again(journals, ledger, not_archived or ()))
     rows = [{**_outcome_row(each.outcome), "replay": each.result, "reason": each.reason or None} for each in replayed]
     print_rows(rows, ("attempt_id", "key_id", "model", "replay", "reason"), output, empty="No outcome was refused.")
     if any(each.result == "refused" for each in replayed):

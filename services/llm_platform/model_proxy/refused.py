@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -56,22 +56,25 @@ def kept(root: Path) -> list[ledger_pb2.Outcome]:
         os.close(descriptor)
 
 
-async def replay(root: Path, ledger: Ledger) -> list[Replayed]:
-    """Delivers what was set aside; what is refused again is kept.
+async def replay(root: Path, ledger: Ledger, not_archived: Collection[str] = ()) -> list[Replayed]:
+    """Delivers what was set aside; what is refused again is kept. ``not_archived``: attempts that an operator has
+    looked for in the ledger's archive, without finding them.
 
     Raises PlatformError when billing cannot be asked: then all of it is kept. Billing takes a resend for what it is.
     """
     if not (root / _NAME).exists():
         return []
     with _locked(root):
-        replayed = [await _deliver(outcome, ledger) for outcome in kept(root)]
+        replayed = [await _deliver(outcome, ledger, outcome.attempt_id in not_archived) for outcome in kept(root)]
         _keep(root, [each.outcome for each in replayed if each.result == "refused"])
     return replayed
 
 
-async def _deliver(outcome: ledger_pb2.Outcome, ledger: Ledger) -> Replayed:
+async def _deliver(outcome: ledger_pb2.Outcome, ledger: Ledger, not_archived: bool) -> Replayed:
+    asked = ledger_pb2.OutcomeBatch(items=[outcome])
+    asked.items[0].not_archived = not_archived
     try:
-        reply = await ledger.record(ledger_pb2.OutcomeBatch(items=[outcome]))
+        reply = await ledger.record(asked)
     except PlatformError as error:
         if error.code is not Code.INVALID_REQUEST:
             raise

@@ -62,7 +62,7 @@ class ReleaseBatch(_message.Message):
     def __init__(self, reservation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id")
+    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id", "not_archived")
     ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class Outcome(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TEAM_ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    NOT_ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     attempt_id: str
     reservation_id: str
     kind: str
@@ -93,7 +94,8 @@ class Outcome(_message.Message):
     request_id: str
     team_id: str
     organization_id: str
-    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ...) -> None: ...
+    not_archived: bool
+    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., not_archived: _Optional[bool] = ...) -> None: ...
 
 class OutcomeBatch(_message.Message):
     __slots__ = ("items",)
@@ -424,14 +426,16 @@ class PricePage(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
 
 class VerifyReport(_message.Message):
-    __slots__ = ("entries", "open_reservations", "problems")
+    __slots__ = ("entries", "open_reservations", "problems", "removed")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     OPEN_RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
     entries: int
     open_reservations: int
     problems: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, entries: _Optional[int] = ..., open_reservations: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+    removed: int
+    def __init__(self, entries: _Optional[int] = ..., open_reservations: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ..., removed: _Optional[int] = ...) -> None: ...
 
 class AttemptsQuery(_message.Message):
     __slots__ = ("attempt_ids", "provider", "since", "until", "unresolved", "cursor")
@@ -524,11 +528,39 @@ class ReadBackQuery(_message.Message):
     def __init__(self, after: _Optional[int] = ..., before: _Optional[str] = ...) -> None: ...
 
 class ReadBackPage(_message.Message):
-    __slots__ = ("entries", "last", "end")
+    __slots__ = ("entries", "last", "end", "archived_to")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_TO_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedScalarFieldContainer[str]
     last: int
     end: bool
-    def __init__(self, entries: _Optional[_Iterable[str]] = ..., last: _Optional[int] = ..., end: _Optional[bool] = ...) -> None: ...
+    archived_to: int
+    def __init__(self, entries: _Optional[_Iterable[str]] = ..., last: _Optional[int] = ..., end: _Optional[bool] = ..., archived_to: _Optional[int] = ...) -> None: ...
+
+class ArchivedRange(_message.Message):
+    __slots__ = ("after", "last", "sha256", "check_only")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    CHECK_ONLY_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    last: int
+    sha256: str
+    check_only: bool
+    def __init__(self, after: _Optional[int] = ..., last: _Optional[int] = ..., sha256: _Optional[str] = ..., check_only: _Optional[bool] = ...) -> None: ...
+
+class RetentionState(_message.Message):
+    __slots__ = ("archived_to", "examined_to", "removed", "removed_before", "removable_before")
+    ARCHIVED_TO_FIELD_NUMBER: _ClassVar[int]
+    EXAMINED_TO_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    REMOVABLE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    archived_to: int
+    examined_to: int
+    removed: int
+    removed_before: str
+    removable_before: str
+    def __init__(self, archived_to: _Optional[int] = ..., examined_to: _Optional[int] = ..., removed: _Optional[int] = ..., removed_before: _Optional[str] = ..., removable_before: _Optional[str] = ...) -> None: ...

@@ -14,7 +14,7 @@ from llm_platform.billing.archive import differing, verified, write
 from llm_platform.billing.periods import rfc3339
 from llm_platform.billing.service import DatabaseLedger
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.proto import ledger_pb2
+from llm_platform.proto import common_pb2, ledger_pb2
 from tests.unit.billing.calls import entries, outcome, record, reserve, reserve_each
 from tests.unit.billing.conftest import Clock
 
@@ -124,6 +124,25 @@ async def test_an_archive_that_was_tampered_with_is_refused(
     assert refused.value.code is Code.CONFLICT
     with pytest.raises(PlatformError):
         await write(ledger, rfc3339(int((clock.now - 61) * 1_000_000)), directory)
+
+
+async def test_an_archive_that_has_missed_what_was_removed_is_not_continued(
+    ledger: DatabaseLedger, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(ledger, await book(ledger, clock, 2), tmp_path)
+    later = await book(ledger, clock, 2)
+    state = ledger_pb2.RetentionState(archived_to=12)
+
+    async def retention(_request: common_pb2.Empty) -> ledger_pb2.RetentionState:
+        return state
+
+    monkeypatch.setattr(ledger, "retention", retention)
+    with pytest.raises(PlatformError, match="ends with entry 6"):
+        await write(ledger, later, tmp_path)
+    assert verified(tmp_path).last == 6
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert (await write(ledger, later, empty)).entries == 12
 
 
 async def test_what_may_still_change_is_not_archived(ledger: DatabaseLedger, clock: Clock, tmp_path: Path) -> None:

@@ -8,11 +8,15 @@ import io
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from llm_platform.billing.app import open_ledger
+from llm_platform.billing.usage.rollups import RollUps
 from llm_platform.core.config import Config, Service
+from llm_platform.core.database import open_database, sqlite_url
 from llm_platform.model_proxy.refused import set_aside
 from llm_platform.proto import ledger_pb2
 from tests.unit.billing.calls import outcome, record, reserve, reserve_each
@@ -269,3 +273,35 @@ def test_refused_outcomes_are_listed_and_replayed(cli: CommandLine) -> None:
     assert "needs the id of its attempt" in cli("ledger", "refused", "replay").stdout
     assert [row["reservation_id"] for row in cli.json("ledger", "refused", "list")] == ["rsv_2"]
     assert cli.json("ledger", "verify") == {"entries": 1, "open_reservations": 0, "problems": []}
+
+
+def test_archived_entries_are_removed_when_they_are_old_enough(cli: CommandLine) -> None:
+    folder = cli.directory / "archive"
+    folder.mkdir()
+    refused = cli("ledger", "archive", "remove", str(folder))
+    assert refused.returncode == 1
+    assert "no segments" in refused.stderr
+    attempt = asyncio.run(_book_long_ago(cli))
+    before = (datetime.now(UTC) - timedelta(days=450)).date().isoformat()
+    assert cli.json("ledger", "archive", "write", "--before", before, "--output", str(folder))["entries"] == 3
+    planned = cli.json("ledger", "archive", "remove", str(folder), "--dry-run")
+    assert planned == {"archived_to": 3, "confirmed": 3, "removed": 0, "dry_run": True}
+    assert cli.json("ledger", "archive", "remove", str(folder))["removed"] == 3
+    assert "nothing to remove" in cli("ledger", "archive", "remove", str(folder)).stdout
+    report = cli.json("ledger", "verify")
+    assert (report["entries"], report["removed"], report["problems"]) == (0, 3, [])
+    assert json.loads(cli("ledger", "archive", "find", str(folder), attempt).stdout)["reference"] == attempt
+    assert cli("ledger", "archive", "find", str(folder), "rsv_never-1").returncode == 1
+
+
+async def _book_long_ago(cli: CommandLine) -> str:
+    then = time.time() - 500 * 86_400
+    config = Config(service=Service(data_dir=cli.directory / "data"))
+    async with open_ledger(config, clock=lambda: then) as ledger:
+        call = reserve()
+        await reserve_each(ledger, call)
+        await record(ledger, made := outcome(call))
+    url = sqlite_url(cli.directory / "data" / "ledger.sqlite")
+    async with open_database(url, "llm_platform.billing.migrations") as engine:
+        await RollUps(engine).advance(int(time.time() * 1_000_000))
+    return made.attempt_id

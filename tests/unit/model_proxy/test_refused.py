@@ -49,6 +49,17 @@ async def test_what_is_refused_again_is_kept(root: Path) -> None:
     assert kept(root) == OUTCOMES[1:]
 
 
+async def test_what_an_operator_found_in_no_archive_is_said_to_billing_only(root: Path) -> None:
+    ledger = MemoryLedger()
+    await replay(root, ledger, ["rsv-1"])
+    assert {name: each.not_archived for name, each in ledger.outcomes.items()} == {
+        "rsv-0": False,
+        "rsv-1": True,
+        "rsv-2": False,
+    }
+    assert not any(each.not_archived for each in OUTCOMES)
+
+
 async def test_while_billing_is_away_everything_is_kept(root: Path) -> None:
     ledger = MemoryLedger()
     ledger.down = True

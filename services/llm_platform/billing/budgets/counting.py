@@ -1,5 +1,7 @@
 """Which budget counts what: entries as the windows of budgets see them, and the sums of a window.
 
+Of removed entries (``archived_usage``) there are sums instead, which count like entries.
+
 An entry of this release says itself whose call it is of and when that was reserved. One of the release before
 (``reserved_at`` is null) belongs where its reserve entry does, and if it has none, or that is as old, where and when
 it was written. Until the sweep has posted it, it stands in ``unposted`` and counts nowhere.
@@ -9,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select
 
 from llm_platform.billing.budgets.budget import SCOPES, Budget
 from llm_platform.billing.budgets.windows import Window
 from llm_platform.billing.schema import entries, unposted
+from llm_platform.billing.schema_derived import archived_usage
 
 _reserve = entries.alias("its_reserve")
 _old = entries.c.reserved_at.is_(None)
@@ -53,12 +56,25 @@ posted = (
     .where(or_(entries.c.reserved_at.is_not(None), unposted.c.sequence.is_(None)))
 )
 """The same of entries that are in the windows of budgets."""
+archived = select(
+    literal(0).label("sequence"),
+    *(archived_usage.c[f"{scope}_id"] for scope in SCOPES),
+    archived_usage.c.starts_at.label("counts_at"),
+    archived_usage.c.cost.label("spent"),
+    literal(0, BigInteger).label("reserved"),
+)
+"""The same of what was removed."""
 
 
 def sums(budget: Budget, within: Window, *, after: int, up_to: int) -> Select[Any]:
     """Spent and reserved of a budget in a window, by the entries with ``after < sequence <= up_to``."""
     rows = counted.where(entries.c.sequence > after, entries.c.sequence <= up_to).subquery("counted")
     return _sums(rows, budget, within)
+
+
+def archived_sums(budget: Budget, within: Window) -> Select[Any]:
+    """The part of entries that were removed."""
+    return _sums(archived.subquery("counted"), budget, within)
 
 
 def unposted_sums(budget: Budget, within: Window) -> Select[Any]:

@@ -85,12 +85,13 @@ class BudgetStore:
         return int(self._run(transaction, select(func.coalesce(func.max(entries.c.sequence), 0)))[0][0])
 
     async def _sum(self, wanted: Budget, within: Window, counted_to: int) -> tuple[int, int]:
-        spent = reserved = 0
-        for start in range(0, counted_to, CHUNK):
-            query = counting.sums(wanted, within, after=start, up_to=min(start + CHUNK, counted_to))
-            async with self._engine.connect() as connection:
+        """In one transaction: an entry that is removed meanwhile is seen either way, and once."""
+        async with self._engine.connect() as connection:
+            spent, reserved = (await connection.execute(counting.archived_sums(wanted, within))).one()
+            for start in range(0, counted_to, CHUNK):
+                query = counting.sums(wanted, within, after=start, up_to=min(start + CHUNK, counted_to))
                 row = (await connection.execute(query)).one()
-            spent, reserved = spent + row[0], reserved + row[1]
+                spent, reserved = spent + row[0], reserved + row[1]
         return spent, reserved
 
     def _put(

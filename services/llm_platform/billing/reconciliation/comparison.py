@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llm_platform.billing.periods import rfc3339
+from llm_platform.billing.periods import microseconds, rfc3339
 from llm_platform.billing.reconciliation.books import Books
 from llm_platform.billing.reconciliation.export import Coverage, ExportLine
 from llm_platform.billing.records import UsageCounts
@@ -68,8 +68,10 @@ class Comparison:
                     self._missing_there(attempt)
 
     async def _look_for_the_rest(self) -> None:
-        """Lines of calls from outside the period, or of which the ledger knows nothing."""
+        """Lines of calls from outside the period, or of which the ledger knows nothing (any more)."""
         after = 0
+        removed_before = (await self.ledger.retention(common_pb2.Empty())).removed_before
+        archived_until = microseconds("removed_before", removed_before) if removed_before else 0
         while lines := self.books.unmatched(after=after):
             after = lines[-1].number
             names = [line.attempt_id for line in lines if line.attempt_id]
@@ -77,7 +79,11 @@ class Comparison:
             found = {each.attempt_id: each for each in (await self.ledger.attempts(query)).items} if names else {}
             await self._compare(list(found.values()), self.books.of(list(found)))
             for line in lines:
-                if line.attempt_id not in found:
+                if line.attempt_id in found:
+                    continue
+                if 0 < line.at < archived_until:
+                    self.counts["archived"] += 1
+                else:
                     self._differs("missing_here", None, line)
 
     async def _resolve_what_is_absent(self) -> None:

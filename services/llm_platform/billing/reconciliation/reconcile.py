@@ -22,6 +22,7 @@ KINDS = (
     "equal",
     "corrected",
     "absent",
+    "archived",
     "differing",
     "priced_otherwise",
     "not_corrected",
@@ -31,7 +32,7 @@ KINDS = (
     "charged_again",
 )
 """What the report counts; docs/usage.md says what each is."""
-DIFFERENCES = KINDS[4:]
+DIFFERENCES = KINDS[5:]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ class Question:
     period: Period
     zone: ZoneInfo
 
+    @property
+    def is_rolled_up(self) -> bool:
+        """Whether roll-ups cover all of the period."""
+        return all(piece.grain for piece in self.pieces())
+
     def pieces(self) -> list[Piece]:
         coarsest: Sequence[int] = GRAINS
         if "day" in self.by:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Subquery, and_, func, literal, or_, select
+from sqlalchemy import Subquery, and_, func, literal, or_, select, union_all
 
 from llm_platform.billing.schema import entries
-from llm_platform.billing.schema_derived import resolutions, usage_progress, usage_rollups
+from llm_platform.billing.schema_derived import archived_usage, resolutions, usage_progress, usage_rollups
 from llm_platform.billing.usage.sums import COSTS, GRAINS, MEASURES, measured, total
 from llm_platform.billing.verification.ledger import Check
 
@@ -24,13 +24,18 @@ def _summed(name: str, grain: int) -> Subquery:
     )
 
 
-_booked = (
+_parts = union_all(
     select(
         *(entries.c[column] for column in _PART),
         *(total(column).label(measure) for measure, column in zip(MEASURES, measured(), strict=True)),
     )
     .where(COSTS, entries.c.sequence <= select(usage_progress.c.sequence).scalar_subquery())
-    .group_by(*(entries.c[column] for column in _PART))
+    .group_by(*(entries.c[column] for column in _PART)),
+    select(*(archived_usage.c[column] for column in (*_PART, *MEASURES))),
+).subquery("parts")
+_booked = (
+    select(*(_parts.c[column] for column in _PART), *(total(_parts.c[measure]).label(measure) for measure in MEASURES))
+    .group_by(*(_parts.c[column] for column in _PART))
     .subquery("booked")
 )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, cast, func, not_, or_, select, union_all
+from sqlalchemy import BigInteger, Select, and_, cast, func, literal, not_, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_platform.billing.budgets.budget import SCOPES
-from llm_platform.billing.budgets.counting import posted, total
+from llm_platform.billing.budgets.counting import archived, posted, total
 from llm_platform.billing.budgets.store import in_balance
 from llm_platform.billing.schema import balances, budget_windows, budgets, entries, reservations
+from llm_platform.billing.schema_derived import archived_usage
 
 _SHOWN = 100
 """Problems named by one check; one is already one too many."""
@@ -33,13 +34,17 @@ def _total(*kinds: str) -> Any:
     return cast(func.coalesce(func.sum(entries.c.amount).filter(entries.c.kind.in_(kinds)), 0), BigInteger)
 
 
-_derived = (
+_parts = union_all(
     select(
         entries.c.key_id,
         _total("settle", "adjust").label("spent"),
         (_total("reserve") - _total("release")).label("reserved"),
-    )
-    .group_by(entries.c.key_id)
+    ).group_by(entries.c.key_id),
+    select(archived_usage.c.key_id, archived_usage.c.cost, literal(0, BigInteger)),
+).subquery("parts")
+_derived = (
+    select(_parts.c.key_id, total(_parts.c.spent).label("spent"), total(_parts.c.reserved).label("reserved"))
+    .group_by(_parts.c.key_id)
     .subquery("derived")
 )
 _spent = func.coalesce(_derived.c.spent, 0)
@@ -57,8 +62,9 @@ _settled = (
 
 
 def _posted_to_budgets() -> Any:
-    """Every entry once for each budget that counts it. One query for each scope, so that ids can be hashed."""
-    rows = posted.subquery("posted")
+    """Every entry, and every sum of removed ones, once for each budget that counts it. One query for each scope, so
+    that ids can be hashed."""
+    rows = union_all(posted, archived).subquery("posted")
     return union_all(
         *(
             select(budgets.c.budget_id, rows.c.counts_at, rows.c.spent, rows.c.reserved).select_from(

@@ -228,6 +228,9 @@ class Billing(_Section):
         120, ge=1, description="A reservation whose call left no trace is freed this long after the longest stream."
     )
     strict_budgets: bool = Field(False, description="Refuse calls without max_tokens when the key has a budget.")
+    retention_days: int = Field(
+        400, ge=35, le=36_500, description="`ledger archive remove` never removes an entry that is younger."
+    )
     notifications: Notifications | None = None
 
     @model_validator(mode="after")
