@@ -1,80 +1,57 @@
-import { Switch } from '@mantine/core';
-import {
-  api,
-  confirm,
-  DataTable,
-  Empty,
-  PageHeader,
-  path,
-  queryClient,
-  Status,
-  Time,
-  useCan,
-  useList,
-  useSearch,
-  type Key,
-} from '@llm-platform/shared';
-import { Ban, KeyRound } from 'lucide-react';
+import { Button, Switch } from '@mantine/core';
+import { PageHeader, useCan } from '@llm-platform/shared';
+import { Plus } from 'lucide-react';
 import { useState } from 'react';
-
-const KEYS = '/api/keys';
+import { useFilters } from '../filters/useFilters';
+import { SubjectSelect } from '../names/SubjectSelect';
+import { KeyDialog } from './KeyDialog';
+import { KeysTable } from './KeysTable';
 
 export function Component() {
-  const search = useSearch();
-  const [revoked, setRevoked] = useState(false);
   const can = useCan();
-  const list = useList<Key>(KEYS, { search: search.asked, include_revoked: revoked });
+  const [filters, setFilters] = useFilters({ user: '', team: '', revoked: '' });
+  const [creating, setCreating] = useState(false);
+  const create = can('POST /api/keys') && (
+    <Button leftSection={<Plus size={16} />} onClick={() => setCreating(true)}>
+      New key
+    </Button>
+  );
+  const { user, team, revoked } = filters;
   return (
     <>
-      <PageHeader title="Keys" description="API keys of all users, newest first." />
-      <DataTable
-        label="API keys"
-        list={list}
-        search={{ ...search, placeholder: 'Name, or beginning of the key' }}
+      <PageHeader title="Keys" description="API keys of all users, newest first." actions={create} />
+      <KeysTable
+        within={{ user, team, include_revoked: revoked === 'yes' }}
+        create={create}
         filters={
-          <Switch
-            label="Show revoked"
-            checked={revoked}
-            onChange={event => setRevoked(event.currentTarget.checked)}
-          />
-        }
-        rowKey={key => key.key_id}
-        rowName={key => key.name}
-        columns={[
-          { key: 'name', title: 'Name', cell: key => key.name },
-          { key: 'prefix', title: 'Key', cell: key => <span className="mono">{key.prefix}…</span> },
-          { key: 'user', title: 'User', cell: key => key.user_id, wide: true },
-          { key: 'state', title: 'State', cell: key => <KeyState of={key} /> },
-          { key: 'created', title: 'Created', cell: key => <Time at={key.created_at} />, wide: true },
-        ]}
-        actions={key =>
-          can('DELETE /api/keys/{key}') && !key.revoked_at
-            ? [{ label: 'Revoke…', icon: Ban, dangerous: true, onClick: () => revoke(key) }]
-            : []
-        }
-        empty={
-          <Empty icon={KeyRound} title="No keys yet">
-            Users make their own keys in the other dashboard.
-          </Empty>
+          <>
+            {can('GET /api/users') && (
+              <SubjectSelect
+                kind="user"
+                aria-label="User"
+                placeholder="All users"
+                w={170}
+                value={user}
+                onChange={value => setFilters({ user: value })}
+              />
+            )}
+            <SubjectSelect
+              kind="team"
+              aria-label="Team"
+              placeholder="All teams"
+              w={170}
+              value={team}
+              onChange={value => setFilters({ team: value })}
+            />
+            <Switch
+              label="Revoked too"
+              checked={revoked === 'yes'}
+              onChange={event => setFilters({ revoked: event.currentTarget.checked ? 'yes' : '' })}
+            />
+          </>
         }
       />
+      {creating && <KeyDialog onClose={() => setCreating(false)} />}
     </>
   );
-}
-
-function KeyState({ of: key }: { of: Key }) {
-  if (key.revoked_at) return <Status tone="neutral">Revoked</Status>;
-  return <Status tone="good">Active</Status>;
-}
-
-function revoke(key: Key): void {
-  confirm({
-    title: `Revoke the key "${key.name}"?`,
-    message: 'Applications that use it are refused within seconds. A revoked key cannot be brought back.',
-    action: 'Revoke key',
-    onConfirm: async () => {
-      await api.delete(path`/api/keys/${key.key_id}`);
-      await queryClient.invalidateQueries({ queryKey: [KEYS] });
-    },
-  });
 }

@@ -1,0 +1,63 @@
+import { Button, Select } from '@mantine/core';
+import { PageHeader, useCan } from '@llm-platform/shared';
+import { Plus } from 'lucide-react';
+import { useState } from 'react';
+import { useFilters } from '../filters/useFilters';
+import type { Kind } from '../names/names';
+import { SubjectSelect } from '../names/SubjectSelect';
+import { BudgetDialog } from './BudgetDialog';
+import { BudgetsTable } from './BudgetsTable';
+import { Notifications } from './Notifications';
+import { SCOPES, scopeName } from './words';
+import classes from './BudgetsPage.module.css';
+
+export function Component() {
+  const can = useCan();
+  const [filters, setFilters] = useFilters({ scope: '', scope_id: '' });
+  const [creating, setCreating] = useState(false);
+  const create = can('PUT /api/budgets') && (
+    <Button leftSection={<Plus size={16} />} onClick={() => setCreating(true)}>
+      New budget
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader
+        title="Budgets"
+        description="How much may be spent, and how much of it is left."
+        actions={create}
+      />
+      <div className={classes.stack}>
+        <BudgetsTable
+          query={filters}
+          create={create}
+          filters={
+            <>
+              <Select
+                aria-label="For"
+                placeholder="For anyone"
+                data={SCOPES}
+                clearable
+                w={160}
+                value={filters.scope || null}
+                onChange={scope => setFilters({ scope: scope ?? '', scope_id: '' })}
+              />
+              {filters.scope && (
+                <SubjectSelect
+                  key={filters.scope}
+                  kind={filters.scope as Kind}
+                  aria-label={scopeName(filters.scope)}
+                  placeholder="Any"
+                  value={filters.scope_id}
+                  onChange={scope_id => setFilters({ scope_id })}
+                />
+              )}
+            </>
+          }
+        />
+        {can('GET /api/notifications') && <Notifications />}
+      </div>
+      {creating && <BudgetDialog onClose={() => setCreating(false)} />}
+    </>
+  );
+}

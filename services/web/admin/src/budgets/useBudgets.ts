@@ -1,0 +1,28 @@
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { api, useLive, type Budget, type List, type Query } from '@llm-platform/shared';
+
+const PAGE = 50;
+
+/** Budgets with what is spent of them, page by page. */
+export function useBudgets(query: Query): List<Budget> {
+  const interval = useLive(30);
+  const result = useInfiniteQuery({
+    queryKey: ['/api/budgets', 'list', query],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<{ items: Budget[] }>('/api/budgets', { ...query, after: pageParam, limit: PAGE }, signal),
+    initialPageParam: '',
+    getNextPageParam: page => (page.items.length === PAGE ? page.items.at(-1)?.budget_id : undefined),
+    refetchInterval: interval,
+    placeholderData: keepPreviousData,
+  });
+  return {
+    items: result.data?.pages.flatMap(page => page.items) ?? [],
+    loading: result.isPending,
+    refreshing: result.isPlaceholderData,
+    error: result.error,
+    more: result.hasNextPage,
+    loadingMore: result.isFetchingNextPage,
+    loadMore: () => void result.fetchNextPage(),
+    retry: () => void result.refetch(),
+  };
+}

@@ -1,0 +1,47 @@
+import { addDays, calendarDay } from '@llm-platform/shared';
+
+export const PERIODS = [
+  { value: 'today', label: 'Today' },
+  { value: '7d', label: 'Last 7 days' },
+  { value: '30d', label: 'Last 30 days' },
+  { value: 'month', label: 'This month' },
+  { value: 'last-month', label: 'Last month' },
+  { value: '90d', label: 'Last 90 days' },
+  { value: 'custom', label: 'From … to …' },
+] as const;
+
+/** Calendar days in the viewer's zone; `until` is the day after the last. */
+export interface Days {
+  since: string;
+  until: string;
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** The days that a period's name means today. A custom one has `since` and the last day, `to`. */
+export function daysOf(period: string, since: string, to: string, now = new Date()): Days {
+  const today = calendarDay(now);
+  const tomorrow = addDays(today, 1);
+  switch (period) {
+    case 'today':
+      return { since: today, until: tomorrow };
+    case '30d':
+      return { since: addDays(today, -29), until: tomorrow };
+    case '90d':
+      return { since: addDays(today, -89), until: tomorrow };
+    case 'month':
+      return { since: firstOfMonth(today), until: tomorrow };
+    case 'last-month': {
+      const until = firstOfMonth(today);
+      return { since: firstOfMonth(addDays(until, -1)), until };
+    }
+    case 'custom':
+      if (DAY.test(since) && DAY.test(to) && since <= to) return { since, until: addDays(to, 1) };
+  }
+  return { since: addDays(today, -6), until: tomorrow };
+}
+
+export const firstOfMonth = (day: string): string => `${day.slice(0, 8)}01`;
+
+/** RFC 3339 of the beginning of a calendar day in the viewer's zone. */
+export const startOfDay = (day: string): string => new Date(`${day}T00:00:00`).toISOString();

@@ -1,0 +1,45 @@
+import type { UseFormReturnType } from '@mantine/form';
+import { useMutation } from '@tanstack/react-query';
+import { Problem } from '@llm-platform/shared';
+
+/** Puts the server's words at the field that they are about. False: there is no such field. */
+export function showAtField<V extends Record<string, unknown>>(
+  form: UseFormReturnType<V>,
+  error: unknown,
+  rename: Record<string, string> = {},
+): boolean {
+  if (!(error instanceof Problem) || !error.param) return false;
+  const field = rename[error.param] ?? error.param;
+  const whole = field.split('.')[0]!.replace(/\[\d+\]$/, '');
+  const known = [field, whole].find(name => holds(form.getValues(), name));
+  if (!known) return false;
+  form.setFieldError(known, error.message);
+  return true;
+}
+
+function holds(values: unknown, path: string): boolean {
+  let at = values;
+  for (const part of path.split('.')) {
+    if (typeof at !== 'object' || at === null || !(part in at)) return false;
+    at = (at as Record<string, unknown>)[part];
+  }
+  return typeof at !== 'object' || Array.isArray(at);
+}
+
+/** Sends a form; what the server says of a field stands there, the rest in `error`. */
+export function useSave<V extends Record<string, unknown>>(
+  form: UseFormReturnType<V>,
+  save: (values: V) => Promise<unknown>,
+  onSaved: () => void,
+  rename: Record<string, string> = {},
+) {
+  const saving = useMutation({
+    mutationFn: save,
+    onSuccess: onSaved,
+    onError: error => showAtField(form, error, rename),
+    meta: { shown: true },
+  });
+  const atField =
+    saving.error instanceof Problem && Object.values(form.errors).includes(saving.error.message);
+  return { saving, error: atField ? null : saving.error };
+}

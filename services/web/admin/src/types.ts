@@ -1,0 +1,157 @@
+/** Messages that only administrators see, in their JSON mapping as in shared/src/api/types.ts. */
+import type { Usage } from '@llm-platform/shared';
+
+export interface ServiceState {
+  name: string;
+  state: string;
+  detail: string;
+}
+
+export interface ProviderHealth {
+  name: string;
+  type: string;
+  enabled: boolean;
+  /** healthy, degraded, down, unconfigured */
+  state: string;
+  /** What to do about it. */
+  detail: string;
+  models: string[];
+  successes: string;
+  failures: string;
+  /** 0 to 1: the share of recent calls that succeeded. */
+  score: number;
+  /** closed, open, half-open */
+  circuit: string;
+}
+
+export interface Overview {
+  at: string;
+  version: string;
+  environment: string;
+  services: ServiceState[];
+  providers: ProviderHealth[];
+  providers_unknown?: string;
+}
+
+export interface Decision {
+  decision_id: string;
+  primary?: RouteTarget;
+  fallback?: RouteTarget;
+  matched_rules: string[];
+  strategy: string;
+}
+
+export interface RouteTarget {
+  provider: string;
+  upstream_model: string;
+}
+
+export interface ListedModel {
+  id: string;
+  owned_by: string;
+  created: string;
+}
+
+export interface SecretVersionInfo {
+  version: number;
+  created_at: string;
+  created_by: string;
+  enabled: boolean;
+  /** A rotation replaced it. */
+  valid_until: string;
+}
+
+export interface SecretInfo {
+  path: string;
+  /** 0: deleted, or disabled. */
+  current_version: number;
+  versions: number[];
+  updated_at: string;
+  description: string;
+  labels: Record<string, string>;
+  /** A reminder: nothing ends then. */
+  expires_at: string;
+  created_at: string;
+  created_by: string;
+  updated_by: string;
+  details: SecretVersionInfo[];
+}
+
+export interface AuditEntry {
+  number: string;
+  entry_id: string;
+  at: string;
+  service: string;
+  actor_id: string;
+  actor_name: string;
+  actor_kind: string;
+  actor_role: string;
+  organization_id: string;
+  action: string;
+  target: string;
+  result: string;
+  reason: string;
+  request_id: string;
+  source: string;
+  /** A JSON object. */
+  details: string;
+  repeated: string;
+  previous: string;
+  hash: string;
+}
+
+export interface AuditVerification {
+  checked_to: string;
+  hash: string;
+  end: boolean;
+  broken: string;
+  reason: string;
+}
+
+export interface LedgerEntry {
+  sequence: string;
+  /** reserve, settle, release, adjust */
+  kind: string;
+  reservation_id: string;
+  attempt_id: string;
+  key_id: string;
+  provider: string;
+  model: string;
+  amount: string;
+  certainty: string;
+  usage?: Usage;
+  result: string;
+  price_revision: string;
+  created_at: string;
+  request_id: string;
+}
+
+export interface Attempt {
+  attempt_id: string;
+  key_id: string;
+  provider: string;
+  model: string;
+  certainty: string;
+  resolved: boolean;
+  amount: string;
+  usage?: Usage;
+  reserved_at: string;
+}
+
+export interface AttemptPage {
+  items: Attempt[];
+  cursor: string;
+}
+
+export interface BudgetNotification {
+  event_id: string;
+  budget_id: string;
+  threshold: number;
+  /** pending, delivered, dead, kept */
+  state: string;
+  attempts: number;
+  created_at: string;
+  due_at: string;
+  reason: string;
+  body: string;
+}

@@ -1,0 +1,75 @@
+import { SegmentedControl } from '@mantine/core';
+import {
+  daysBetween,
+  Empty,
+  Failure,
+  money,
+  Section,
+  shortCount,
+  shortDay,
+  useResource,
+  type Query,
+  type UsageReport,
+  type UsageRow,
+} from '@llm-platform/shared';
+import { DayChart, seriesByDay, type Measure } from '@llm-platform/shared/charts';
+import { ChartColumn } from 'lucide-react';
+import type { Days } from '../filters/period';
+
+export const MEASURES: { value: Measure; label: string }[] = [
+  { value: 'cost', label: 'Cost' },
+  { value: 'requests', label: 'Requests' },
+  { value: 'tokens', label: 'Tokens' },
+];
+
+export const measureOf = (name: string): Measure =>
+  MEASURES.find(({ value }) => value === name)?.value ?? 'cost';
+
+interface UsageChartProps {
+  days: Days;
+  /** Filters and dimensions, as the API names them: by day and one more. */
+  query: Query;
+  nameOf: (row: UsageRow) => string;
+  measure: Measure;
+  onMeasure: (measure: Measure) => void;
+}
+
+/** Cost, requests or tokens by day. */
+export function UsageChart({ days, query, nameOf, measure, onMeasure }: UsageChartProps) {
+  const read = useResource<UsageReport>('/api/usage', query, { live: 60 });
+  const range = daysBetween(days.since, days.until);
+  const rows = read.data?.rows ?? [];
+  const series = seriesByDay(rows, range, nameOf, measure);
+  const format = (value: bigint) => (measure === 'cost' ? money(value) : shortCount(value));
+  return (
+    <Section
+      title={
+        range.length === 1 ? shortDay(days.since) : `${shortDay(range[0]!)} to ${shortDay(range.at(-1)!)}`
+      }
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="What is shown"
+          data={MEASURES}
+          value={measure}
+          onChange={value => onMeasure(value as Measure)}
+        />
+      }
+    >
+      {read.error && !read.data ? (
+        <Failure error={read.error} onRetry={() => void read.refetch()} />
+      ) : read.data && rows.length === 0 ? (
+        <Empty icon={ChartColumn} title="Nothing was used">
+          There were no calls in this time.
+        </Empty>
+      ) : (
+        <DayChart
+          label={MEASURES.find(({ value }) => value === measure)!.label}
+          days={range}
+          series={series}
+          format={format}
+        />
+      )}
+    </Section>
+  );
+}
