@@ -1,4 +1,4 @@
-import { Button } from '@mantine/core';
+import { Button, VisuallyHidden } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import {
   api,
@@ -53,7 +53,7 @@ export function Notifications() {
           { key: 'state', title: 'State', cell: row => <State of={row} /> },
           {
             key: 'retry',
-            title: '',
+            title: <VisuallyHidden>Actions</VisuallyHidden>,
             cell: row =>
               can('POST /api/notifications/{event_id}:retry') &&
               row.state !== 'pending' &&

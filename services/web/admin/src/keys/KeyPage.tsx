@@ -11,11 +11,12 @@ import {
   type Key,
 } from '@llm-platform/shared';
 import { useState } from 'react';
-import { Link, useParams } from 'react-router';
+import { useParams } from 'react-router';
 import { BudgetsOf } from '../budgets/BudgetsOf';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
+import { TextLink } from '../display/TextLink';
 import { Name } from '../names/Name';
 import { KeyDialog } from './KeyDialog';
 import { KeyState } from './KeyState';
@@ -62,7 +63,7 @@ export function Component() {
             key.replaced_by !== '' && ['Replaced by', <Name kind="key" id={key.replaced_by} link />],
             key.counted_as !== key.key_id && ['Counted as', <Name kind="key" id={key.counted_as} link />],
             ['Id', <CopyText value={key.key_id} />],
-            ['Costs', <Link to={`/usage?key=${key.counted_as}&by=model`}>What it used</Link>],
+            ['Costs', <TextLink to={`/usage?key=${key.counted_as}&by=model`}>What it used</TextLink>],
           ]}
         />
       </Section>

@@ -31,7 +31,13 @@ export function Name({ kind, id, link, none = '–' }: NameProps) {
       </span>
     );
   return (
-    <Anchor component={Link} to={PAGES[kind](encodeURIComponent(id))} className={classes.name!} title={id}>
+    <Anchor
+      component={Link}
+      inherit
+      to={PAGES[kind](encodeURIComponent(id))}
+      className={classes.name!}
+      title={id}
+    >
       {shown}
     </Anchor>
   );

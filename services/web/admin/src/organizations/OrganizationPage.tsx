@@ -13,10 +13,11 @@ import {
 } from '@llm-platform/shared';
 import { Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
-import { Link, useNavigate, useParams } from 'react-router';
+import { useNavigate, useParams } from 'react-router';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
+import { TextLink } from '../display/TextLink';
 import { changed } from '../query/changed';
 import { TeamsTable } from '../teams/TeamsTable';
 import { UsersTable } from '../users/UsersTable';
@@ -71,7 +72,10 @@ export function Component() {
             ['Limits', <LimitsText of={it.limits} />],
             ['Created', <Time at={it.created_at} />],
             it.platform && ['Rights', 'Its owners and administrators administer the whole platform.'],
-            ['Costs', <Link to={`/usage?organization=${it.organization_id}&by=team`}>What it used</Link>],
+            [
+              'Costs',
+              <TextLink to={`/usage?organization=${it.organization_id}&by=team`}>What it used</TextLink>,
+            ],
           ]}
         />
       </Section>

@@ -30,12 +30,12 @@ export function Costs() {
       <Stat
         label="Cost this month"
         value={all.totals && <Money amount={all.totals.cost} />}
-        note={compared(all.totals?.cost, before.totals?.cost, 'the same days last month')}
+        note={compared(all.totals?.cost, before.totals?.cost, 'in the same days last month')}
       />
       <Stat
         label="Requests this month"
         value={all.totals && <Count of={all.totals.requests} />}
-        note={compared(all.totals?.requests, before.totals?.requests, 'the same days last month')}
+        note={compared(all.totals?.requests, before.totals?.requests, 'in the same days last month')}
       />
       <Stat
         label="Tokens this month"
@@ -68,7 +68,7 @@ function useTotals(span: Span): { totals: Totals | undefined; error: unknown; re
 /** "12 % more than yesterday until now". */
 function compared(now: bigint | undefined, before: bigint | undefined, when: string): string | undefined {
   if (now === undefined || before === undefined) return undefined;
-  if (before <= 0n) return now > 0n ? `Nothing ${when}` : `As ${when}`;
+  if (before <= 0n) return now > 0n ? `None ${when}` : `As ${when}`;
   const tenths = ((now - before) * 1000n) / before;
   if (tenths === 0n) return `As ${when}`;
   const size = tenths < 0n ? -tenths : tenths;

@@ -1,9 +1,9 @@
 import { Skeleton, Text } from '@mantine/core';
 import { Failure, Notice, Section, Status, Time, type Tone } from '@llm-platform/shared';
 import { CircleAlert, CircleCheck } from 'lucide-react';
-import { Link } from 'react-router';
 import { circuitWords, ProviderState, scoreWords, sentence } from '../providers/health';
 import type { Overview, ServiceState } from '../types';
+import { TextLink } from '../display/TextLink';
 import classes from './Overview.module.css';
 
 interface HealthProps {
@@ -74,7 +74,7 @@ function Parts({ overview }: { overview: Overview }) {
           {overview.providers.map(provider => (
             <li key={provider.name} className={classes.part}>
               <div>
-                <Link to="/providers">{provider.name}</Link>
+                <TextLink to="/providers">{provider.name}</TextLink>
                 <ProviderState of={provider} />
               </div>
               <div className={classes.detail}>

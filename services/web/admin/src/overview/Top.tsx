@@ -9,10 +9,10 @@ import {
   type UsageReport,
 } from '@llm-platform/shared';
 import { useState } from 'react';
-import { Link } from 'react-router';
 import { daysOf } from '../filters/period';
 import { DIMENSIONS, valueOf, type Filter } from '../usage/dimensions';
 import { Labelled } from '../usage/UsageTable';
+import { TextLink } from '../display/TextLink';
 import classes from './Overview.module.css';
 
 interface TopProps {
@@ -73,11 +73,11 @@ export function Top({ by: first, title, choosable }: TopProps) {
               <li key={value}>
                 <div>
                   {value ? (
-                    <Link
+                    <TextLink
                       to={`/usage?period=month&${by}=${encodeURIComponent(value)}&by=${by === 'model' ? 'user' : 'model'}`}
                     >
                       <Labelled by={by} value={value} />
-                    </Link>
+                    </TextLink>
                   ) : (
                     <Text component="span" c="dimmed">
                       Without one

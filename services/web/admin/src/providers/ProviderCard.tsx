@@ -2,8 +2,8 @@ import { Badge, Button, Group, Text } from '@mantine/core';
 import { exactCount, Notice, Section, useCan } from '@llm-platform/shared';
 import { KeyRound } from 'lucide-react';
 import { useState } from 'react';
-import { Link } from 'react-router';
 import { Facts } from '../display/Facts';
+import { TextLink } from '../display/TextLink';
 import { SecretValueDialog } from '../secrets/SecretValueDialog';
 import type { ProviderHealth, SecretInfo } from '../types';
 import { circuitWords, ProviderState, scoreWords, sentence } from './health';
@@ -59,7 +59,7 @@ export function ProviderCard({ provider, secret }: ProviderCardProps) {
             can('GET /api/secrets') && [
               'Key',
               secret ? (
-                <Link to={`/secrets?secret=${encodeURIComponent(path)}`}>{path}</Link>
+                <TextLink to={`/secrets?secret=${encodeURIComponent(path)}`}>{path}</TextLink>
               ) : (
                 'None under Secrets'
               ),

@@ -44,8 +44,10 @@ function Happened({ entry }: { entry: LedgerEntry }) {
       return (
         <>
           <div>
-            Attempt {entry.attempt_id.split('-').at(-1)} at {entry.provider} cost {amount} ·{' '}
-            <Result of={entry.result} open={false} />
+            Attempt {entry.attempt_id.split('-').at(-1)} at {entry.provider} cost {amount}{' '}
+            <span className={classes.result}>
+              <Result of={entry.result} open={false} />
+            </span>
           </div>
           <div className={classes.under}>
             {where} · {tokens(entry)} · {certaintyWords(entry.certainty).toLowerCase()}

@@ -21,7 +21,7 @@ export function SecretsFolder({ folder, list, onOpen }: SecretsFolderProps) {
           title: 'Name',
           cell: row => (
             <div>
-              <Anchor component="button" type="button" className="mono" onClick={() => onOpen(row)}>
+              <Anchor component="button" type="button" inherit className="mono" onClick={() => onOpen(row)}>
                 {row.path.slice(folder ? folder.length + 1 : 0)}
               </Anchor>
               {row.description && (

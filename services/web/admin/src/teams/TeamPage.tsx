@@ -14,10 +14,11 @@ import {
 } from '@llm-platform/shared';
 import { Pencil, Trash2, UserMinus } from 'lucide-react';
 import { useState } from 'react';
-import { Link, useNavigate, useParams } from 'react-router';
+import { useNavigate, useParams } from 'react-router';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
+import { TextLink } from '../display/TextLink';
 import { changed } from '../query/changed';
 import { KeysTable } from '../keys/KeysTable';
 import { Name } from '../names/Name';
@@ -89,7 +90,7 @@ export function Component() {
             ['Limits of all its keys together', <LimitsText of={team.limits} />],
             ['Id', <CopyText value={team.team_id} />],
             ['Created', <Time at={team.created_at} />],
-            ['Costs', <Link to={`/usage?team=${team.team_id}&by=user`}>What it used</Link>],
+            ['Costs', <TextLink to={`/usage?team=${team.team_id}&by=user`}>What it used</TextLink>],
           ]}
         />
       </Section>

@@ -20,7 +20,7 @@ export function Breadcrumb({ filters, onKeep }: BreadcrumbProps) {
           {filters.length === 0 ? (
             'Everything'
           ) : (
-            <Anchor component="button" type="button" onClick={() => onKeep(0)}>
+            <Anchor component="button" type="button" inherit onClick={() => onKeep(0)}>
               Everything
             </Anchor>
           )}
@@ -35,7 +35,7 @@ export function Breadcrumb({ filters, onKeep }: BreadcrumbProps) {
                   <Labelled by={dimension} value={value} />
                 </strong>
               ) : (
-                <Anchor component="button" type="button" onClick={() => onKeep(at + 1)}>
+                <Anchor component="button" type="button" inherit onClick={() => onKeep(at + 1)}>
                   <Labelled by={dimension} value={value} />
                 </Anchor>
               )}

@@ -12,10 +12,11 @@ import {
 } from '@llm-platform/shared';
 import { ChevronDown } from 'lucide-react';
 import { useState } from 'react';
-import { Link, useNavigate, useParams } from 'react-router';
+import { useNavigate, useParams } from 'react-router';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
+import { TextLink } from '../display/TextLink';
 import { KeysTable } from '../keys/KeysTable';
 import { Name } from '../names/Name';
 import { UserDialog } from './UserDialog';
@@ -77,7 +78,7 @@ export function Component() {
             ['Limits of all its keys together', <LimitsText of={user.limits} />],
             ['Id', <CopyText value={user.user_id} />],
             ['Created', <Time at={user.created_at} />],
-            ['Costs', <Link to={`/usage?user=${user.user_id}&by=key`}>What it used</Link>],
+            ['Costs', <TextLink to={`/usage?user=${user.user_id}&by=key`}>What it used</TextLink>],
           ]}
         />
       </Section>
