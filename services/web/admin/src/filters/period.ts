@@ -1,4 +1,4 @@
-import { addDays, calendarDay } from '@llm-platform/shared';
+import { addDays, calendarDay } from '@llm-platform/shared/display/time';
 
 export const PERIODS = [
   { value: 'today', label: 'Today' },

@@ -1,4 +1,4 @@
-import { addDays, calendarDay } from '@llm-platform/shared';
+import { addDays, calendarDay } from '@llm-platform/shared/display/time';
 import { firstOfMonth } from '../filters/period';
 
 /** From a day of the viewer's calendar up to a time. */

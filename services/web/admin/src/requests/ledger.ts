@@ -1,4 +1,4 @@
-import { nano } from '@llm-platform/shared';
+import { nano } from '@llm-platform/shared/display/money';
 import type { LedgerEntry } from '../types';
 
 export interface RequestSummary {
