@@ -27,7 +27,6 @@ export function EntryDrawer({ entry, onClose }: { entry: AuditEntry; onClose: ()
       position="right"
       size="lg"
       title={<Text fw={600}>Entry {entry.number}</Text>}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <Stack gap="xl">
         <Text size="lg">

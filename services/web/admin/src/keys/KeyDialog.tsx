@@ -1,13 +1,4 @@
-import {
-  Accordion,
-  Checkbox,
-  Fieldset,
-  Group,
-  MultiSelect,
-  SimpleGrid,
-  TagsInput,
-  TextInput,
-} from '@mantine/core';
+import { Accordion, Checkbox, Group, MultiSelect, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import {
   addDays,
@@ -166,27 +157,25 @@ export function KeyDialog({ apiKey, onClose }: KeyDialogProps) {
         <Accordion.Item value="from">
           <Accordion.Control>Where it may be used</Accordion.Control>
           <Accordion.Panel>
-            <Fieldset variant="unstyled">
-              <Checkbox.Group
-                label="Entries"
-                description="None chosen: all"
-                mb="md"
-                {...form.getInputProps('allowed_entries')}
-              >
-                <Group mt={4}>
-                  {ENTRIES.map(entry => (
-                    <Checkbox key={entry.value} value={entry.value} label={entry.label} />
-                  ))}
-                </Group>
-              </Checkbox.Group>
-              <TagsInput
-                label="Addresses"
-                description="Networks in CIDR notation, as 10.0.0.0/8; none: any address"
-                splitChars={[',', ' ']}
-                acceptValueOnBlur
-                {...form.getInputProps('ip_ranges')}
-              />
-            </Fieldset>
+            <Checkbox.Group
+              label="Entries"
+              description="None chosen: all"
+              mb="md"
+              {...form.getInputProps('allowed_entries')}
+            >
+              <Group mt={4}>
+                {ENTRIES.map(entry => (
+                  <Checkbox key={entry.value} value={entry.value} label={entry.label} />
+                ))}
+              </Group>
+            </Checkbox.Group>
+            <TagsInput
+              label="Addresses"
+              description="Networks in CIDR notation, as 10.0.0.0/8; none: any address"
+              splitChars={[',', ' ']}
+              acceptValueOnBlur
+              {...form.getInputProps('ip_ranges')}
+            />
           </Accordion.Panel>
         </Accordion.Item>
       </Accordion>

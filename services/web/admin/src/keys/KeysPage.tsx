@@ -19,7 +19,11 @@ export function Component() {
   const { user, team, revoked } = filters;
   return (
     <>
-      <PageHeader title="Keys" description="API keys of all users, newest first." actions={create} />
+      <PageHeader
+        title="Keys"
+        description="Who may call the models, and within which limits."
+        actions={create}
+      />
       <KeysTable
         within={{ user, team, include_revoked: revoked === 'yes' }}
         create={create}

@@ -1,6 +1,7 @@
-import { Fieldset, TextInput } from '@mantine/core';
+import { TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { api, LimitsFields, limitsOf, limitsText, path, type Organization } from '@llm-platform/shared';
+import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
 import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
@@ -36,9 +37,9 @@ export function OrganizationDialog({ organization, onClose }: OrganizationDialog
       reload={reload}
     >
       <TextInput label="Name" data-autofocus maxLength={200} {...form.getInputProps('name')} />
-      <Fieldset legend="Limits of all its keys together" variant="unstyled">
+      <FieldGroup legend="Limits of all its keys together">
         <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
-      </Fieldset>
+      </FieldGroup>
     </FormDialog>
   );
 }

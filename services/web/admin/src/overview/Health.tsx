@@ -80,7 +80,7 @@ function Parts({ overview }: { overview: Overview }) {
               <div className={classes.detail}>
                 {provider.state !== 'healthy' && provider.detail
                   ? sentence(provider.detail)
-                  : `${scoreWords(provider)} · ${circuitWords(provider.circuit).toLowerCase()}`}
+                  : `Recent calls: ${scoreWords(provider).toLowerCase()} · ${circuitWords(provider.circuit).toLowerCase()}`}
               </div>
             </li>
           ))}

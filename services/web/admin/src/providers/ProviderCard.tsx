@@ -1,5 +1,5 @@
 import { Badge, Button, Group, Text } from '@mantine/core';
-import { exactCount, Notice, Section, useCan } from '@llm-platform/shared';
+import { Notice, Section, useCan } from '@llm-platform/shared';
 import { KeyRound } from 'lucide-react';
 import { useState } from 'react';
 import { Facts } from '../display/Facts';
@@ -50,10 +50,6 @@ export function ProviderCard({ provider, secret }: ProviderCardProps) {
       <Facts
         items={[
           ['Recent calls', scoreWords(provider)],
-          [
-            'Since it was started',
-            `${exactCount(provider.successes)} succeeded, ${exactCount(provider.failures)} failed`,
-          ],
           ['Circuit', circuitWords(provider.circuit)],
           takesKey &&
             can('GET /api/secrets') && [

@@ -7,7 +7,6 @@ import { changed } from '../query/changed';
 import type { ProviderHealth, SecretInfo } from '../types';
 import { Prices } from './Prices';
 import { keyPath, ProviderCard } from './ProviderCard';
-import classes from './ProvidersPage.module.css';
 
 export function Component() {
   const can = useCan();
@@ -25,26 +24,24 @@ export function Component() {
         description="Who answers the models' calls, as the configuration names them."
         actions={can('POST /api/providers:reload') && <ReadAgain />}
       />
-      <div className={classes.stack}>
-        {providers.isPending && <Skeleton height={200} radius="lg" />}
-        {providers.error && items.length === 0 && (
-          <Failure error={providers.error} onRetry={() => void providers.refetch()} />
-        )}
-        {providers.data && items.length === 0 && (
-          <Empty icon={PlugZap} title="No providers">
-            Add one under <span className="mono">providers</span> in the configuration of model-proxy, then
-            have it read again.
-          </Empty>
-        )}
-        {items.map(provider => (
-          <ProviderCard
-            key={provider.name}
-            provider={provider}
-            secret={secrets.data?.items.find(secret => secret.path === keyPath(provider.name))}
-          />
-        ))}
-        {can('GET /api/prices') && items.length > 0 && <Prices providers={items} />}
-      </div>
+      {providers.isPending && <Skeleton height={200} radius="lg" />}
+      {providers.error && items.length === 0 && (
+        <Failure error={providers.error} onRetry={() => void providers.refetch()} />
+      )}
+      {providers.data && items.length === 0 && (
+        <Empty icon={PlugZap} title="No providers">
+          Add one under <span className="mono">providers</span> in the configuration of model-proxy, then have
+          it read again.
+        </Empty>
+      )}
+      {items.map(provider => (
+        <ProviderCard
+          key={provider.name}
+          provider={provider}
+          secret={secrets.data?.items.find(secret => secret.path === keyPath(provider.name))}
+        />
+      ))}
+      {can('GET /api/prices') && items.length > 0 && <Prices providers={items} />}
     </>
   );
 }

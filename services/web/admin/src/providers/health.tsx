@@ -1,4 +1,4 @@
-import { Status, type Tone } from '@llm-platform/shared';
+import { exactCount, Status, type Tone } from '@llm-platform/shared';
 import type { ProviderHealth } from '../types';
 
 const STATES: Record<string, [Tone, string]> = {
@@ -22,10 +22,11 @@ export function ProviderState({ of: provider }: { of: ProviderHealth }) {
   return <Status tone={tone}>{words}</Status>;
 }
 
-/** The share of recent calls that succeeded; nothing when there were none. */
+/** The share of recent calls that succeeded, and how many. */
 export function scoreWords(provider: ProviderHealth): string {
-  if (provider.successes === '0' && provider.failures === '0') return 'No calls yet';
-  return `${(provider.score * 100).toFixed(provider.score === 1 ? 0 : 1)} % succeeded`;
+  if (provider.successes === '0' && provider.failures === '0') return 'None just now';
+  const share = (provider.score * 100).toFixed(provider.score === 1 ? 0 : 1);
+  return `${share} % of ${exactCount(BigInt(provider.successes) + BigInt(provider.failures))} succeeded`;
 }
 
 /** A sentence, as the platform's messages are not always one. */

@@ -30,14 +30,7 @@ export function SecretDrawer({ secret, onClose }: { secret: SecretInfo; onClose:
       },
     });
   return (
-    <Drawer
-      opened
-      onClose={onClose}
-      position="right"
-      size="xl"
-      title={<CopyText value={secret.path} />}
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Drawer opened onClose={onClose} position="right" size="xl" title={<CopyText value={secret.path} />}>
       <Stack gap="xl">
         <Group gap="xs">
           {can('PUT /api/secrets/{path...}') && (

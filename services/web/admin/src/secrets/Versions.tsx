@@ -1,4 +1,4 @@
-import { Table } from '@mantine/core';
+import { Table, VisuallyHidden } from '@mantine/core';
 import { api, confirm, RowMenu, Status, Time, useCan, type RowAction } from '@llm-platform/shared';
 import { Ban, CircleCheck, Trash2 } from 'lucide-react';
 import { changed } from '../query/changed';
@@ -59,7 +59,9 @@ export function Versions({ secret }: { secret: SecretInfo }) {
           <Table.Th>Version</Table.Th>
           <Table.Th>State</Table.Th>
           <Table.Th>Written</Table.Th>
-          <Table.Th aria-label="Actions" />
+          <Table.Th>
+            <VisuallyHidden>Actions</VisuallyHidden>
+          </Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>
@@ -92,7 +94,7 @@ function VersionState({ of: version, current }: { of: SecretVersionInfo; current
   return (
     <Status tone="warning">
       <span>
-        Valid until <Time at={version.valid_until} />
+        Ends <Time at={version.valid_until} />
       </span>
     </Status>
   );

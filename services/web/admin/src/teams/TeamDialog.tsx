@@ -1,6 +1,7 @@
-import { Fieldset, TextInput } from '@mantine/core';
+import { TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { api, LimitsFields, limitsOf, limitsText, path, useSession, type Team } from '@llm-platform/shared';
+import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
 import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
@@ -50,9 +51,9 @@ export function TeamDialog({ team, organization, onClose }: TeamDialogProps) {
           {...form.getInputProps('organization')}
         />
       )}
-      <Fieldset legend="Limits of all its keys together" variant="unstyled">
+      <FieldGroup legend="Limits of all its keys together">
         <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
-      </Fieldset>
+      </FieldGroup>
     </FormDialog>
   );
 }

@@ -110,6 +110,7 @@ export function Component() {
             <Stat label="Output tokens" value={totals && <Count of={totals.output} />} />
           </Stats>
           <UsageChart
+            key={by}
             days={days}
             query={{ ...base, by: fits && by !== 'day' ? ['day', by] : ['day'] }}
             nameOf={row => (by === 'day' || !fits ? 'All' : labels(valueOf(row, by)))}
@@ -118,6 +119,7 @@ export function Component() {
           />
         </div>
         <UsageTable
+          key={by}
           list={list}
           by={by}
           measure={measure}

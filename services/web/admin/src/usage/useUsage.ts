@@ -1,4 +1,4 @@
-import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import {
   api,
   nano,
@@ -19,7 +19,11 @@ export function useUsage(query: Query): List<UsageRow> {
     initialPageParam: '',
     getNextPageParam: page => page.cursor || undefined,
     refetchInterval: interval,
-    placeholderData: keepPreviousData,
+    // Rows of another dimension are no stand-in for these.
+    placeholderData: (previous, asked) =>
+      String((asked?.queryKey[2] as Query | undefined)?.['by']) === String(query['by'])
+        ? previous
+        : undefined,
   });
   return {
     items: result.data?.pages.flatMap(page => page.rows) ?? [],

@@ -1,6 +1,7 @@
-import { Fieldset, PasswordInput, Select, SimpleGrid, TextInput } from '@mantine/core';
+import { PasswordInput, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { api, LimitsFields, limitsOf, limitsText, path, useSession, type User } from '@llm-platform/shared';
+import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
 import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
@@ -90,9 +91,9 @@ export function UserDialog({ user, onClose }: UserDialogProps) {
           {...form.getInputProps('password')}
         />
       )}
-      <Fieldset legend="Limits of all its keys together" variant="unstyled">
+      <FieldGroup legend="Limits of all its keys together">
         <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
-      </Fieldset>
+      </FieldGroup>
     </FormDialog>
   );
 }
