@@ -6,8 +6,6 @@ import asyncio
 import csv
 import io
 import json
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +31,15 @@ def test_bootstrap_shows_the_first_credentials_once(cli: CommandLine) -> None:
     again = cli.json("bootstrap")
     assert (again["created"], again["password"], again["key"]) == (False, None, None)
     assert "Nothing was changed" in cli("bootstrap").stdout
+
+
+def test_a_process_of_its_own_prints_takes_input_and_exits_alike(cli: CommandLine) -> None:
+    made = cli.process("secrets", "set", "llm/x/api_key", stdin="value")
+    assert (made.returncode, made.stderr) == (0, "")
+    for arguments in (["keys", "revoke", "nothing"], ["secrets", "list"]):
+        apart, here = cli.process(*arguments), cli(*arguments)
+        assert (apart.returncode, apart.stdout, apart.stderr) == (here.returncode, here.stdout, here.stderr)
+    assert cli.process("keys").returncode == cli("keys").returncode == 2
 
 
 def test_keys_are_created_listed_and_revoked(cli: CommandLine) -> None:
@@ -99,16 +106,8 @@ def test_a_secret_comes_from_standard_input_and_is_never_shown(cli: CommandLine)
 
 
 def test_a_secret_may_be_any_bytes(cli: CommandLine) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "llm_platform", "secrets", "set", "llm/x/api_key"],
-        input=b"\xff\xfe\n",
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=cli.directory,
-        env=cli.environment,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+    done = cli("secrets", "set", "llm/x/api_key", stdin=b"\xff\xfe\n")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_secret_is_no_argument(cli: CommandLine) -> None:

@@ -26,7 +26,7 @@ def test_a_service_that_is_not_configured_names_the_setting_in_a_line(
 ) -> None:
     settings = {"service": {"data_dir": str(cli.directory / "data")}, "listen": {"host": "127.0.0.1", "http": 0}}
     cli.config.write_text(json.dumps(settings))
-    done = cli("run", service, "--config", str(cli.config))
+    done = cli.process("run", service, "--config", str(cli.config))
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     (failure,) = [line for line in lines if line["event"] == "cannot start"]
     assert done.returncode == 1
