@@ -20,6 +20,8 @@ NOTED = {
     "Ledger/DeleteBudget": "scope_id",
     "Ledger/Resolve": "",
     "Ledger/RetryNotification": "",
+    "Ledger/ConfirmArchive": "last",
+    "Ledger/RemoveArchived": "",
 }
 """As the catalogue's ``audit``, which need not be there where everything runs in one process: the call, and the
 request's field it is about."""

@@ -171,7 +171,7 @@ def test_what_is_no_amount_is_refused(cli: CommandLine, amount: str) -> None:
 def test_usage_and_the_ledger_of_a_new_platform(cli: CommandLine) -> None:
     assert cli.json("usage") == []
     assert "Nothing was used" in cli("usage").stdout
-    assert cli.json("ledger", "verify") == {"entries": 0, "open_reservations": 0, "problems": []}
+    assert cli.json("ledger", "verify") == {"entries": 0, "removed": 0, "open_reservations": 0, "problems": []}
 
 
 def test_usage_is_printed_by_any_groups_and_no_name_becomes_a_formula(cli: CommandLine) -> None:
@@ -271,7 +271,7 @@ def test_refused_outcomes_are_listed_and_replayed(cli: CommandLine) -> None:
     assert [row["replay"] for row in json.loads(done.stdout)] == ["recorded", "refused"]
     assert "needs the id of its attempt" in cli("ledger", "refused", "replay").stdout
     assert [row["reservation_id"] for row in cli.json("ledger", "refused", "list")] == ["rsv_2"]
-    assert cli.json("ledger", "verify") == {"entries": 1, "open_reservations": 0, "problems": []}
+    assert cli.json("ledger", "verify") == {"entries": 1, "removed": 0, "open_reservations": 0, "problems": []}
 
 
 def test_archived_entries_are_removed_when_they_are_old_enough(cli: CommandLine) -> None:
