@@ -26,12 +26,7 @@ start({
       label: 'Build',
       items: [
         { label: 'Models', to: '/models', icon: Boxes, needs: ['GET /api/models'] },
-        {
-          label: 'Playground',
-          to: '/playground',
-          icon: MessagesSquare,
-          needs: ['POST /api/playground/chat/completions'],
-        },
+        { label: 'Playground', to: '/playground', icon: MessagesSquare },
         { label: 'Quick start', to: '/quick-start', icon: Rocket },
       ],
     },

@@ -1,16 +1,19 @@
 import { Skeleton } from '@mantine/core';
-import { Empty, Failure, useCan, useResource, type Budget } from '@llm-platform/shared';
+import { Empty, Failure, useCan, useResource, useSession, type Budget } from '@llm-platform/shared';
 import { Wallet } from 'lucide-react';
 import { BudgetBar } from './BudgetBar';
 import { budgetName } from './budgets';
-import { useNames } from './useNames';
 
-/** The budgets that one's own requests count against. */
+/** The budgets of the user: of all own keys together. */
 export function Budgets({ most }: { most?: number }) {
   const can = useCan();
+  const { user_id } = useSession();
   const allowed = can('GET /api/budgets');
-  const budgets = useResource<{ items: Budget[] }>('/api/budgets', {}, { live: 30, enabled: allowed });
-  const names = useNames();
+  const budgets = useResource<{ items: Budget[] }>(
+    '/api/budgets',
+    { scope: 'user', scope_id: user_id },
+    { live: 30, enabled: allowed },
+  );
   if (budgets.error && !budgets.data)
     return <Failure error={budgets.error} onRetry={() => void budgets.refetch()} />;
   if (allowed && !budgets.data) return <Skeleton height={64} />;
@@ -23,5 +26,5 @@ export function Budgets({ most }: { most?: number }) {
     );
   return items
     .slice(0, most)
-    .map(budget => <BudgetBar key={budget.budget_id} budget={budget} name={budgetName(budget, names)} />);
+    .map(budget => <BudgetBar key={budget.budget_id} budget={budget} name={budgetName(budget)} />);
 }

@@ -1,17 +1,9 @@
 import type { Budget } from '@llm-platform/shared';
 
-const PERIODS: Record<string, string> = { daily: 'Daily', monthly: 'Monthly', total: 'Total' };
-const SCOPES: Record<string, string> = {
-  key: 'Key',
-  user: 'All your keys',
-  team: 'Team',
-  organization: 'Organisation',
-};
+const PERIODS: Record<string, string> = { daily: 'Daily', monthly: 'Monthly', total: 'In total' };
 
-/** "Monthly · Team Search"; `names` knows keys and teams by their ids. */
-export function budgetName(budget: Budget, names: ReadonlyMap<string, string>): string {
-  const period = PERIODS[budget.period] ?? budget.period;
-  const scope = SCOPES[budget.scope] ?? budget.scope;
-  if (budget.scope === 'user' || budget.scope === 'organization') return `${scope} · ${period.toLowerCase()}`;
-  return `${scope} ${names.get(budget.scope_id) ?? budget.scope_id} · ${period.toLowerCase()}`;
+/** "Monthly budget, only warns"; all are of the user: those of teams and keys are the administrators' to see. */
+export function budgetName(budget: Budget): string {
+  const period = `${PERIODS[budget.period] ?? budget.period} budget`;
+  return budget.enforcement === 'soft' ? `${period}, only warns` : period;
 }

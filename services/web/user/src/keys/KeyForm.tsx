@@ -19,7 +19,7 @@ import {
 import { useMutation } from '@tanstack/react-query';
 import { useModels } from '../models/useModels';
 import { expiresAt, LIVES } from './expiry';
-import { createKey, updateKey, type KeyChanges } from './keys';
+import { createKey, updateKey, type KeySettings } from './keys';
 
 interface KeyFormProps {
   /** Unset: a new one is made. */
@@ -68,13 +68,15 @@ export function KeyForm({ edited, onCreated, onClose }: KeyFormProps) {
       limits: limitRules,
     },
   });
+  const { role } = useSession();
+  const onlyName = !!edited && role !== 'owner' && role !== 'admin';
   const models = useModels();
   const teams = useTeams(!edited);
   const save = useMutation({
     mutationFn: async (values: Values) => {
-      const changes = changesOf(values, edited);
-      if (edited) await updateKey(edited, changes);
-      else onCreated?.(await createKey({ ...changes, team: values.team ?? '' }));
+      const wanted = wantedOf(values, edited);
+      if (edited) await updateKey(edited, onlyName ? { name: wanted.name } : wanted);
+      else onCreated?.(await createKey({ ...wanted, team: values.team ?? '' }));
     },
     onSuccess: () => edited && onClose(),
     meta: { shown: true },
@@ -91,52 +93,68 @@ export function KeyForm({ edited, onCreated, onClose }: KeyFormProps) {
           maxLength={100}
           {...form.getInputProps('name')}
         />
-        <Group grow align="flex-start">
-          <Select label="Expires" allowDeselect={false} data={[...LIVES]} {...form.getInputProps('life')} />
-          {life === 'day' && (
-            <TextInput
-              type="date"
-              label="Last day"
-              min={calendarDay(new Date())}
-              {...form.getInputProps('day')}
-            />
-          )}
-          {!edited && teams.length > 0 && (
-            <Select
-              label="Team"
-              placeholder="None"
-              clearable
-              data={teams.map(team => ({ value: team.team_id, label: team.name }))}
-              {...form.getInputProps('team')}
-            />
-          )}
-        </Group>
-        <MultiSelect
-          label="Models"
-          description="Empty: all that you may use"
-          placeholder={form.values.models.length ? '' : 'All models'}
-          searchable
-          clearable
-          hidePickedOptions
-          data={[...new Set([...(models.data?.items ?? []).map(model => model.id), ...form.values.models])]}
-          {...form.getInputProps('models')}
-        />
-        <Accordion variant="contained" radius="md">
-          <Accordion.Item value="limits">
-            <Accordion.Control>Limits and addresses</Accordion.Control>
-            <Accordion.Panel>
-              <Stack gap="md">
-                <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
-                <TagsInput
-                  label="Only from these addresses"
-                  description="Networks such as 203.0.113.0/24. Empty: from anywhere"
-                  placeholder="203.0.113.0/24"
-                  {...form.getInputProps('ranges')}
+        {onlyName ? (
+          <Notice kind="info">
+            What a key may do is settled when it is made. An administrator can change it, or you make a new
+            one.
+          </Notice>
+        ) : (
+          <>
+            <Group grow align="flex-start">
+              <Select
+                label="Expires"
+                allowDeselect={false}
+                data={[...LIVES]}
+                {...form.getInputProps('life')}
+              />
+              {life === 'day' && (
+                <TextInput
+                  type="date"
+                  label="Last day"
+                  min={calendarDay(new Date())}
+                  {...form.getInputProps('day')}
                 />
-              </Stack>
-            </Accordion.Panel>
-          </Accordion.Item>
-        </Accordion>
+              )}
+              {!edited && teams.length > 0 && (
+                <Select
+                  label="Team"
+                  placeholder="None"
+                  clearable
+                  data={teams.map(team => ({ value: team.team_id, label: team.name }))}
+                  {...form.getInputProps('team')}
+                />
+              )}
+            </Group>
+            <MultiSelect
+              label="Models"
+              description="Empty: all that you may use"
+              placeholder={form.values.models.length ? '' : 'All models'}
+              searchable
+              clearable
+              hidePickedOptions
+              data={[
+                ...new Set([...(models.data?.items ?? []).map(model => model.id), ...form.values.models]),
+              ]}
+              {...form.getInputProps('models')}
+            />
+            <Accordion variant="contained" radius="md">
+              <Accordion.Item value="limits">
+                <Accordion.Control>Limits and addresses</Accordion.Control>
+                <Accordion.Panel>
+                  <Stack gap="md">
+                    <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
+                    <TagsInput
+                      label="Only from these addresses"
+                      description="Networks such as 203.0.113.0/24. Empty: from anywhere"
+                      placeholder="203.0.113.0/24"
+                      {...form.getInputProps('ranges')}
+                    />
+                  </Stack>
+                </Accordion.Panel>
+              </Accordion.Item>
+            </Accordion>
+          </>
+        )}
         {save.error && <Notice kind="error">{describe(save.error)}</Notice>}
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>
@@ -151,7 +169,7 @@ export function KeyForm({ edited, onCreated, onClose }: KeyFormProps) {
   );
 }
 
-function changesOf(values: Values, edited?: Key): KeyChanges {
+function wantedOf(values: Values, edited?: Key): KeySettings {
   const untouched = edited && values.life === 'day' && values.day === initial(edited).day;
   return {
     name: values.name.trim(),

@@ -2,7 +2,7 @@ import { api, path, queryClient, type CreatedKey, type Key, type Limits } from '
 
 export const KEYS = '/api/keys';
 
-export interface KeyChanges {
+export interface KeySettings {
   name: string;
   expires_at: string;
   allowed_models: string[];
@@ -10,19 +10,21 @@ export interface KeyChanges {
   limits: Limits;
 }
 
-export async function createKey(given: KeyChanges & { team: string }): Promise<CreatedKey> {
+export async function createKey(given: KeySettings & { team: string }): Promise<CreatedKey> {
   const made = await api.post<CreatedKey>(KEYS, given);
   await changed();
   return made;
 }
 
 /** Refused when somebody else has changed the key since it was read. */
-export async function updateKey(key: Key, changes: KeyChanges): Promise<Key> {
-  const list = (items: string[]) => ({ items });
+export async function updateKey(
+  key: Key,
+  { allowed_models, ip_ranges, ...rest }: Partial<KeySettings>,
+): Promise<Key> {
   const updated = await api.patch<Key>(path`/api/keys/${key.key_id}`, key.etag, {
-    ...changes,
-    allowed_models: list(changes.allowed_models),
-    ip_ranges: list(changes.ip_ranges),
+    ...rest,
+    ...(allowed_models && { allowed_models: { items: allowed_models } }),
+    ...(ip_ranges && { ip_ranges: { items: ip_ranges } }),
   });
   await changed();
   return updated;
