@@ -12,6 +12,9 @@ interface Waiting {
   reject: (reason: Problem) => void;
 }
 
+/** Above every other dialog: most forms are in one. */
+const ABOVE = 500;
+
 const LEFT = { code: 'unauthenticated', detail: 'Nobody is signed in. Nothing was changed.' };
 
 /** Over whatever is open when a call finds that the session has ended: the page behind keeps what was typed. */
@@ -60,6 +63,7 @@ export function SignInDialog() {
       onClose={leave}
       title="Your session has ended"
       size="sm"
+      zIndex={ABOVE}
       withCloseButton={false}
       closeOnClickOutside={false}
     >
