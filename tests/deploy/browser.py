@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from http.cookiejar import CookieJar
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 
@@ -16,8 +18,19 @@ class Browser:
         self._jar = CookieJar()
         self._opener = build_opener(HTTPCookieProcessor(self._jar))
         self._csrf = ""
-        self.session = self.call("POST", "/api/session", {"name": name, "password": password})
+        self.session = self._signed_in(name, password)
         self._csrf = str(self.session["csrf_token"])
+
+    def _signed_in(self, name: str, password: str) -> dict[str, Any]:
+        """A password takes long to check on a busy machine: who is told to try again does, a few times."""
+        for _ in range(3):
+            try:
+                return self.call("POST", "/api/session", {"name": name, "password": password})
+            except HTTPError as error:
+                if "retry-after" not in error.headers:
+                    raise
+                time.sleep(int(error.headers["retry-after"]))
+        return self.call("POST", "/api/session", {"name": name, "password": password})
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Raises urllib.error.HTTPError."""
