@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -48,7 +48,6 @@ class CommandLine:
             chdir(self.directory),
             redirect_stdout(out),
             redirect_stderr(err),
-            _logging_apart(),
             pytest.raises(SystemExit) as ended,
         ):
             main()
@@ -83,10 +82,10 @@ def _text(stream: io.TextIOWrapper) -> str:
     return stream.buffer.getvalue().decode()
 
 
-@contextmanager
+@pytest.fixture(autouse=True)
 def _logging_apart() -> Iterator[None]:
-    """A command directs all logging of its process; afterwards it is as before."""
-    configure, before = structlog.configure, structlog.get_config() if structlog.is_configured() else None
+    """A command directs all logging of its process; after the test it is as before."""
+    configure, before = structlog.configure, structlog.get_config()
     root = logging.getLogger()
     handlers, level, stream = list(root.handlers), root.level, _output._stream
 
@@ -97,10 +96,7 @@ def _logging_apart() -> Iterator[None]:
         with patch.object(structlog, "configure", uncached):
             yield
     finally:
-        if before is None:
-            structlog.reset_defaults()
-        else:
-            configure(**before)
+        configure(**before)  # the very same objects: loggers of modules hold on to them
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.captureWarnings(False)
