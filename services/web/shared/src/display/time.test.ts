@@ -10,6 +10,8 @@ describe('time', () => {
     ['2026-11-21T17:00:00Z', '3 hours ago'],
     ['2026-11-20T19:00:00Z', 'yesterday'],
     ['2026-11-23T20:00:00Z', 'in 2 days'],
+    ['2026-11-22T19:59:30Z', 'in 24 hours'],
+    ['2027-02-19T19:59:59Z', 'in 3 months'],
     ['2025-10-01T00:00:00Z', 'last year'],
   ])('says of %s: %s', (time, text) => expect(relative(time, NOW, 'en')).toBe(text));
 

@@ -16,9 +16,9 @@ export function relative(time: string, now: Date, locale?: string): string {
   const seconds = (new Date(time).getTime() - now.getTime()) / 1000;
   const words = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   for (const [unit, size] of STEPS) {
-    if (Math.abs(seconds) >= size) return words.format(Math.trunc(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return words.format(Math.round(seconds / size), unit);
   }
-  return Math.abs(seconds) < 10 ? 'just now' : words.format(Math.trunc(seconds), 'second');
+  return Math.abs(seconds) < 10 ? 'just now' : words.format(Math.round(seconds), 'second');
 }
 
 /** The full time with its zone, for titles. */

@@ -11,7 +11,7 @@ declare module '@tanstack/react-query' {
   }
 }
 
-const retried = (failures: number, error: unknown) => failures < 2 && error instanceof Problem && error.away;
+const retried = (failures: number, error: unknown) => failures < 1 && error instanceof Problem && error.away;
 
 export const queryClient = new QueryClient({
   defaultOptions: {

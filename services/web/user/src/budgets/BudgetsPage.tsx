@@ -39,26 +39,28 @@ function LimitsOfAll() {
   ];
   return (
     <Section title="Rate limits" description="A key can have tighter ones of its own." flush>
-      <Table aria-label="Rate limits" mt="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Applies to</Table.Th>
-            <Table.Th ta="right">Requests a minute</Table.Th>
-            <Table.Th ta="right">Tokens a minute</Table.Th>
-            <Table.Th ta="right">At the same time</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map(row => (
-            <Table.Tr key={row.name}>
-              <Table.Td>{row.name}</Table.Td>
-              <LimitCell limits={row.limits} name="requests_per_minute" />
-              <LimitCell limits={row.limits} name="tokens_per_minute" />
-              <LimitCell limits={row.limits} name="concurrency" />
+      <Table.ScrollContainer minWidth={520} type="native" tabIndex={0}>
+        <Table aria-label="Rate limits" mt="sm">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Applies to</Table.Th>
+              <Table.Th ta="right">Requests a minute</Table.Th>
+              <Table.Th ta="right">Tokens a minute</Table.Th>
+              <Table.Th ta="right">At the same time</Table.Th>
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+          </Table.Thead>
+          <Table.Tbody>
+            {rows.map(row => (
+              <Table.Tr key={row.name}>
+                <Table.Td>{row.name}</Table.Td>
+                <LimitCell limits={row.limits} name="requests_per_minute" />
+                <LimitCell limits={row.limits} name="tokens_per_minute" />
+                <LimitCell limits={row.limits} name="concurrency" />
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
     </Section>
   );
 }

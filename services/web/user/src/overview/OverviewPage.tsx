@@ -1,4 +1,4 @@
-import { Anchor, SimpleGrid } from '@mantine/core';
+import { Anchor, SimpleGrid, Skeleton } from '@mantine/core';
 import {
   addDays,
   calendarDay,
@@ -72,7 +72,7 @@ export function Component() {
                   />
                 )
               }
-              note={`${money(average(rows, today))} a day in the last week`}
+              note={usage.data && `${money(average(rows, today))} a day in the last week`}
             />
             <Stat
               label="Requests this month"
@@ -91,7 +91,11 @@ export function Component() {
               )
             }
           >
-            <DayChart label="Spend by day" days={days} series={series} format={money} />
+            {usage.data ? (
+              <DayChart label="Spend by day" days={days} series={series} format={money} />
+            ) : (
+              <Skeleton height={260} />
+            )}
           </Section>
         </>
       )}
@@ -107,7 +111,11 @@ export function Component() {
           <Budgets most={3} />
         </Section>
         <Section title="Models this month">
-          <TopModels rows={monthRows} />
+          {month.error && !monthRows ? (
+            <Failure error={month.error} onRetry={() => void month.refetch()} />
+          ) : (
+            <TopModels rows={monthRows} />
+          )}
         </Section>
       </SimpleGrid>
     </>

@@ -1,4 +1,4 @@
-import { Button, Group, SegmentedControl, Select, TextInput } from '@mantine/core';
+import { Button, Group, SegmentedControl, Select, Skeleton, TextInput } from '@mantine/core';
 import {
   api,
   daysBetween,
@@ -181,7 +181,9 @@ export function Component() {
             error={byDay.error}
             onRetry={() => void queryClient.refetchQueries({ queryKey: [USAGE] })}
           />
-        ) : byDay.data?.rows.length === 0 ? (
+        ) : !byDay.data ? (
+          <Skeleton height={280} />
+        ) : byDay.data.rows.length === 0 ? (
           <Empty icon={ChartNoAxesColumn} title="Nothing used in this period" />
         ) : (
           <DayChart
