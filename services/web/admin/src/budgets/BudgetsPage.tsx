@@ -1,7 +1,8 @@
 import { Button, Select } from '@mantine/core';
-import { PageHeader, useCan } from '@llm-platform/shared';
+import { PageHeader, useCan, useSession } from '@llm-platform/shared';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
+import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
 import { useFilters } from '../filters/useFilters';
 import type { Kind } from '../names/names';
 import { SubjectSelect } from '../names/SubjectSelect';
@@ -13,6 +14,8 @@ import classes from './BudgetsPage.module.css';
 
 export function Component() {
   const can = useCan();
+  const { user_id } = useSession();
+  const ownOnly = useSeesOwnOnly();
   const [filters, setFilters] = useFilters({ scope: '', scope_id: '' });
   const [creating, setCreating] = useState(false);
   const create = can('PUT /api/budgets') && (
@@ -24,35 +27,42 @@ export function Component() {
     <>
       <PageHeader
         title="Budgets"
-        description="How much may be spent, and how much of it is left."
+        description={
+          ownOnly
+            ? 'How much you may spend, and how much of it is left.'
+            : 'How much may be spent, and how much of it is left.'
+        }
         actions={create}
       />
       <div className={classes.stack}>
         <BudgetsTable
-          query={filters}
+          query={ownOnly ? { scope: 'user', scope_id: user_id } : filters}
+          ofOne={ownOnly}
           create={create}
           filters={
-            <>
-              <Select
-                aria-label="For"
-                placeholder="For anyone"
-                data={SCOPES}
-                clearable
-                w={160}
-                value={filters.scope || null}
-                onChange={scope => setFilters({ scope: scope ?? '', scope_id: '' })}
-              />
-              {filters.scope && (
-                <SubjectSelect
-                  key={filters.scope}
-                  kind={filters.scope as Kind}
-                  aria-label={scopeName(filters.scope)}
-                  placeholder="Any"
-                  value={filters.scope_id}
-                  onChange={scope_id => setFilters({ scope_id })}
+            !ownOnly && (
+              <>
+                <Select
+                  aria-label="For"
+                  placeholder="For anyone"
+                  data={SCOPES}
+                  clearable
+                  w={160}
+                  value={filters.scope || null}
+                  onChange={scope => setFilters({ scope: scope ?? '', scope_id: '' })}
                 />
-              )}
-            </>
+                {filters.scope && (
+                  <SubjectSelect
+                    key={filters.scope}
+                    kind={filters.scope as Kind}
+                    aria-label={scopeName(filters.scope)}
+                    placeholder="Any"
+                    value={filters.scope_id}
+                    onChange={scope_id => setFilters({ scope_id })}
+                  />
+                )}
+              </>
+            )
           }
         />
         {can('GET /api/notifications') && <Notifications />}

@@ -65,6 +65,9 @@ export function KeyDialog({ apiKey, onClose }: KeyDialogProps) {
   const url = path`/api/keys/${apiKey?.key_id ?? ''}`;
   const { base, reload } = useEdited(apiKey, form, () => api.get<Key>(url), valuesOf);
 
+  // What a key may do is settled when it is made; only administrators change it.
+  const nameOnly = !!base && session.role !== 'owner' && session.role !== 'admin';
+
   const save = async (values: Values) => {
     const { name, user, team, allowed_models, allowed_entries, ip_ranges } = values;
     const common = {
@@ -78,7 +81,7 @@ export function KeyDialog({ apiKey, onClose }: KeyDialogProps) {
       const items = Object.fromEntries(
         Object.entries(lists).map(([field, list]) => [field, { items: list }]),
       );
-      await api.patch(url, base.etag, { ...common, ...items });
+      await api.patch(url, base.etag, nameOnly ? { name: common.name } : { ...common, ...items });
     } else {
       const made = await api.post<CreatedKey>('/api/keys', {
         ...common,
@@ -110,75 +113,82 @@ export function KeyDialog({ apiKey, onClose }: KeyDialogProps) {
         autoComplete="off"
         {...form.getInputProps('name')}
       />
-      <SimpleGrid cols={{ base: 1, xs: 2 }}>
-        {!base && can('GET /api/users') && (
-          <SubjectSelect
-            kind="user"
-            label="User"
-            clearable={false}
-            {...form.getInputProps('user')}
-            onChange={user => form.setValues({ user, team: '' })}
-          />
-        )}
-        {!base && (
-          <SubjectSelect
-            kind="team"
-            label="Team"
-            placeholder="None"
-            within={{ user: form.values.user }}
-            {...form.getInputProps('team')}
-          />
-        )}
-        <TextInput
-          type="date"
-          label="Good until the end of"
-          description="Empty: for ever"
-          inputWrapperOrder={['label', 'input', 'description', 'error']}
-          min={base ? undefined : calendarDay(new Date())}
-          {...form.getInputProps('expires_at')}
-        />
-        <MultiSelect
-          label="Models"
-          placeholder={form.values.allowed_models.length ? '' : 'All'}
-          searchable
-          data={[
-            ...new Set([...(models.data?.items.map(model => model.id) ?? []), ...form.values.allowed_models]),
-          ]}
-          {...form.getInputProps('allowed_models')}
-        />
-      </SimpleGrid>
-      <Accordion variant="separated" multiple>
-        <Accordion.Item value="limits">
-          <Accordion.Control>Limits of this key</Accordion.Control>
-          <Accordion.Panel>
-            <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
-          </Accordion.Panel>
-        </Accordion.Item>
-        <Accordion.Item value="from">
-          <Accordion.Control>Where it may be used</Accordion.Control>
-          <Accordion.Panel>
-            <Checkbox.Group
-              label="Entries"
-              description="None chosen: all"
-              mb="md"
-              {...form.getInputProps('allowed_entries')}
-            >
-              <Group mt={4}>
-                {ENTRIES.map(entry => (
-                  <Checkbox key={entry.value} value={entry.value} label={entry.label} />
-                ))}
-              </Group>
-            </Checkbox.Group>
-            <TagsInput
-              label="Addresses"
-              description="Networks in CIDR notation, as 10.0.0.0/8; none: any address"
-              splitChars={[',', ' ']}
-              acceptValueOnBlur
-              {...form.getInputProps('ip_ranges')}
+      {!nameOnly && (
+        <>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            {!base && can('GET /api/users') && (
+              <SubjectSelect
+                kind="user"
+                label="User"
+                clearable={false}
+                {...form.getInputProps('user')}
+                onChange={user => form.setValues({ user, team: '' })}
+              />
+            )}
+            {!base && (
+              <SubjectSelect
+                kind="team"
+                label="Team"
+                placeholder="None"
+                within={{ user: form.values.user }}
+                {...form.getInputProps('team')}
+              />
+            )}
+            <TextInput
+              type="date"
+              label="Good until the end of"
+              description="Empty: for ever"
+              inputWrapperOrder={['label', 'input', 'description', 'error']}
+              min={base ? undefined : calendarDay(new Date())}
+              {...form.getInputProps('expires_at')}
             />
-          </Accordion.Panel>
-        </Accordion.Item>
-      </Accordion>
+            <MultiSelect
+              label="Models"
+              placeholder={form.values.allowed_models.length ? '' : 'All'}
+              searchable
+              data={[
+                ...new Set([
+                  ...(models.data?.items.map(model => model.id) ?? []),
+                  ...form.values.allowed_models,
+                ]),
+              ]}
+              {...form.getInputProps('allowed_models')}
+            />
+          </SimpleGrid>
+          <Accordion variant="separated" multiple>
+            <Accordion.Item value="limits">
+              <Accordion.Control>Limits of this key</Accordion.Control>
+              <Accordion.Panel>
+                <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
+              </Accordion.Panel>
+            </Accordion.Item>
+            <Accordion.Item value="from">
+              <Accordion.Control>Where it may be used</Accordion.Control>
+              <Accordion.Panel>
+                <Checkbox.Group
+                  label="Entries"
+                  description="None chosen: all"
+                  mb="md"
+                  {...form.getInputProps('allowed_entries')}
+                >
+                  <Group mt={4}>
+                    {ENTRIES.map(entry => (
+                      <Checkbox key={entry.value} value={entry.value} label={entry.label} />
+                    ))}
+                  </Group>
+                </Checkbox.Group>
+                <TagsInput
+                  label="Addresses"
+                  description="Networks in CIDR notation, as 10.0.0.0/8; none: any address"
+                  splitChars={[',', ' ']}
+                  acceptValueOnBlur
+                  {...form.getInputProps('ip_ranges')}
+                />
+              </Accordion.Panel>
+            </Accordion.Item>
+          </Accordion>
+        </>
+      )}
     </FormDialog>
   );
 }

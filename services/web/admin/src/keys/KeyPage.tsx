@@ -12,6 +12,7 @@ import {
 } from '@llm-platform/shared';
 import { useState } from 'react';
 import { useParams } from 'react-router';
+import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
 import { BudgetsOf } from '../budgets/BudgetsOf';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
@@ -28,6 +29,7 @@ const listed = (items: readonly string[], none: string) => (items.length ? items
 export function Component() {
   const { key: id = '' } = useParams();
   const can = useCan();
+  const ownOnly = useSeesOwnOnly();
   const [dialog, setDialog] = useState<'edit' | 'rotate' | null>(null);
   const read = useResource<Key>(path`/api/keys/${id}`);
   const actionsOf = useKeyActions({ onEdit: () => setDialog('edit'), onRotate: () => setDialog('rotate') });
@@ -67,7 +69,7 @@ export function Component() {
           ]}
         />
       </Section>
-      {can('GET /api/budgets') && <BudgetsOf scope="key" id={key.counted_as} />}
+      {can('GET /api/budgets') && !ownOnly && <BudgetsOf scope="key" id={key.counted_as} />}
       {dialog === 'edit' && <KeyDialog apiKey={key} onClose={close} />}
       {dialog === 'rotate' && <RotateDialog apiKey={key} onClose={close} />}
     </>

@@ -1,4 +1,5 @@
 import { PageHeader, Section, useCan, useInfo, useResource, useSession } from '@llm-platform/shared';
+import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
 import type { Overview } from '../types';
 import { Costs } from './Costs';
 import { Health } from './Health';
@@ -11,6 +12,7 @@ export function Component() {
   const can = useCan();
   const info = useInfo();
   const { name, platform } = useSession();
+  const ownOnly = useSeesOwnOnly();
   const operates = can('GET /api/providers');
   const overview = useResource<Overview>('/api/overview', {}, { live: 15, enabled: operates });
   const running = overview.data ?? info.data;
@@ -20,7 +22,7 @@ export function Component() {
         title="Overview"
         description={
           <>
-            {platform ? 'The whole platform' : 'Your organisation'}, for {name}.
+            {ownOnly ? 'What you used' : platform ? 'The whole platform' : 'Your organisation'}, for {name}.
             {running && ` Version ${running.version}, ${running.environment}.`}
           </>
         }
@@ -34,7 +36,11 @@ export function Component() {
           <Spending />
           <div className={classes.columns}>
             <Top by="model" title="Top models this month" />
-            <Top by={platform ? 'organization' : 'team'} choosable title="Who spent most this month" />
+            <Top
+              by={ownOnly ? 'key' : platform ? 'organization' : 'team'}
+              choosable={!ownOnly}
+              title={ownOnly ? 'Your keys this month' : 'Who spent most this month'}
+            />
           </div>
         </>
       )}

@@ -15,6 +15,7 @@ import {
 } from '@llm-platform/shared';
 import { measured } from '@llm-platform/shared/charts';
 import { Download } from 'lucide-react';
+import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
 import { daysOf } from '../filters/period';
 import { PeriodPicker } from '../filters/PeriodPicker';
 import { useFilters } from '../filters/useFilters';
@@ -34,9 +35,10 @@ const ORDERS = { cost: 'cost', requests: 'requests', tokens: 'input_tokens' };
 
 export function Component() {
   const { platform } = useSession();
+  const ownOnly = useSeesOwnOnly();
   const [view, setView] = useFilters({
     ...NONE,
-    by: platform ? 'organization' : 'team',
+    by: ownOnly ? 'key' : platform ? 'organization' : 'team',
     path: '',
     measure: 'cost',
     period: '30d',
