@@ -19,11 +19,15 @@ interface NameProps {
   none?: string;
 }
 
+const LONGEST_ID = 20;
+/** The whole id is in the title. */
+const short = (id: string) => (id.length > LONGEST_ID ? `${id.slice(0, LONGEST_ID - 2)}…` : id);
+
 /** What an id stands for, by its name; the id itself while that is not known, or when it is gone. */
 export function Name({ kind, id, link, none = '–' }: NameProps) {
   const name = useName(kind, id);
   if (!id) return <span className={classes.none}>{none}</span>;
-  const shown = name ?? <span className="mono">{id}</span>;
+  const shown = name ?? <span className="mono">{short(id)}</span>;
   if (!link)
     return (
       <span className={classes.name} title={id}>
