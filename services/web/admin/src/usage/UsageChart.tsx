@@ -1,4 +1,4 @@
-import { SegmentedControl } from '@mantine/core';
+import { SegmentedControl, Skeleton } from '@mantine/core';
 import {
   daysBetween,
   Empty,
@@ -58,7 +58,9 @@ export function UsageChart({ days, query, nameOf, measure, onMeasure }: UsageCha
     >
       {read.error && !read.data ? (
         <Failure error={read.error} onRetry={() => void read.refetch()} />
-      ) : read.data && rows.length === 0 ? (
+      ) : !read.data ? (
+        <Skeleton height={260} radius="md" aria-busy="true" />
+      ) : rows.length === 0 ? (
         <Empty icon={ChartColumn} title="Nothing was used">
           There were no calls in this time.
         </Empty>
