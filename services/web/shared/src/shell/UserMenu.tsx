@@ -1,12 +1,5 @@
-import {
-  Menu,
-  SegmentedControl,
-  Text,
-  UnstyledButton,
-  useMantineColorScheme,
-  VisuallyHidden,
-} from '@mantine/core';
-import { ArrowUpRight, ChevronsUpDown, LogOut, Monitor, Moon, Sun, UserRound } from 'lucide-react';
+import { Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core';
+import { ArrowUpRight, Check, ChevronsUpDown, LogOut, Monitor, Moon, Sun, UserRound } from 'lucide-react';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { roleName } from '../display/roles';
@@ -14,7 +7,7 @@ import { signOut, useInfo, useSession } from '../session/session';
 import classes from './Shell.module.css';
 
 const SCHEMES = [
-  { value: 'auto', label: 'As the system', Icon: Monitor },
+  { value: 'auto', label: 'Colours of the system', Icon: Monitor },
   { value: 'light', label: 'Light', Icon: Sun },
   { value: 'dark', label: 'Dark', Icon: Moon },
 ] as const;
@@ -45,23 +38,18 @@ export function UserMenu({ otherLabel }: { otherLabel: string }) {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        <SegmentedControl
-          fullWidth
-          size="xs"
-          mb={4}
-          aria-label="Colours"
-          value={colorScheme}
-          onChange={value => setColorScheme(value as typeof colorScheme)}
-          data={SCHEMES.map(({ value, label, Icon }) => ({
-            value,
-            label: (
-              <span title={label}>
-                <Icon size={15} aria-hidden />
-                <VisuallyHidden>{label}</VisuallyHidden>
-              </span>
-            ),
-          }))}
-        />
+        {SCHEMES.map(({ value, label, Icon }) => (
+          <Menu.Item
+            key={value}
+            leftSection={<Icon size={16} />}
+            rightSection={colorScheme === value && <Check size={15} aria-label="chosen" />}
+            closeMenuOnClick={false}
+            onClick={() => setColorScheme(value)}
+          >
+            {label}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
         <Menu.Item component={Link} to="/account" leftSection={<UserRound size={16} />}>
           Sessions and password
         </Menu.Item>
