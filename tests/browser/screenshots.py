@@ -14,7 +14,7 @@ from tests.servers import chromium
 TARGET = Path("build") / "screenshots"
 SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
-PAGES = {"admin": (ADMIN_PATHS, "admin"), "user": (USER_PATHS, "developer")}
+PAGES = {"admin": (ADMIN_PATHS, "admin"), "user": (USER_PATHS, "acme-developer")}
 
 
 def main() -> None:

@@ -59,13 +59,15 @@ def _furnish(fleet: Fleet, admin: Visitor) -> str:
     admin.made("/api/organizations", {"name": "acme"})
     team = admin.made("/api/teams", {"name": "search", "organization": "acme"})
     for role in ROLES:
-        name = role.replace("_", "-")
+        name = f"acme-{role.replace('_', '-')}"
         user = admin.made("/api/users", {"name": name, "role": role, "organization": "acme", "password": PASSWORD})
         admin.call("PUT", f"/api/teams/{team['team_id']}/members/{user['user_id']}", {})
     admin.made("/api/users", {"name": "platform-reader", "role": "read_only", "password": PASSWORD})
-    secret = str(admin.made("/api/keys", {"name": "search service", "user": "developer", "team": "search"})["secret"])
-    admin.made("/api/keys", {"name": "notebook", "user": "developer", "limits": {"requests_per_minute": 60}})
-    user = admin.get("/api/users/developer").json()
+    secret = str(
+        admin.made("/api/keys", {"name": "search service", "user": "acme-developer", "team": "search"})["secret"]
+    )
+    admin.made("/api/keys", {"name": "notebook", "user": "acme-developer", "limits": {"requests_per_minute": 60}})
+    user = admin.get("/api/users/acme-developer").json()
     budget = {"scope": "user", "scope_id": user["user_id"], "period": "monthly", "limit": "25000000000"}
     admin.call("PUT", "/api/budgets", {"budget": budget | {"thresholds": [50, 90]}})
     admin.call("PUT", "/api/secrets/llm/openai/api_key", {"value": "canary-of-a-provider-in-a-browser"})

@@ -29,8 +29,8 @@ ADMIN_PATHS = (
     "/audit",
     "/account",
 )
-VIEWERS = ("admin", "billing-viewer", "developer", "read-only")
-"""``admin`` administers the platform, the others belong to an organisation."""
+VIEWERS = ("admin", "acme-billing-viewer", "acme-developer", "acme-read-only")
+"""``admin`` administers the platform, the others belong to the organisation acme."""
 VISITS = [
     *(Visit("admin", path, who) for who in VIEWERS for path in ADMIN_PATHS),
     *(Visit("user", path, who) for who in VIEWERS for path in USER_PATHS),
