@@ -43,7 +43,7 @@ def _name(url: str) -> str:
 
 
 class PostgresqlServer:
-    """Use it as a context manager; ``stop``, ``kill``, ``freeze`` and what undoes them are the faults.
+    """Use it as a context manager; ``stop``, ``crash``, ``kill``, ``freeze`` and what undoes them are the faults.
 
     ``options`` are further settings of the server, as ``NAME=VALUE``.
     """
@@ -183,9 +183,11 @@ class PostgresqlServer:
 
     def stop(self) -> None:
         """As an operator does: open connections are ended, what is committed stays."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(20)
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """At once, without a word to anybody; the next start recovers."""
+        self._end(signal.SIGQUIT)
 
     def kill(self) -> None:
         """``kill -9`` of every process at once, as when its container is killed; the next start recovers."""
@@ -213,6 +215,11 @@ class PostgresqlServer:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
         self._frozen = []
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+            self._process.wait(20)
 
     def _ask_readiness(self) -> int:
         command = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]

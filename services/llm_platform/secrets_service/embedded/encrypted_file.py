@@ -24,7 +24,7 @@ from llm_platform.core.errors import CannotStartError
 from llm_platform.core.ids import new_id
 from llm_platform.secrets_service.durable import remove_file, write_file
 from llm_platform.secrets_service.embedded.keyring import Keyring
-from llm_platform.secrets_service.embedded.lock import write_lock
+from llm_platform.secrets_service.embedded.lock import OPENING_SECONDS, write_lock
 from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError
 from llm_platform.secrets_service.info import Info, VersionInfo
 
@@ -106,7 +106,7 @@ class EncryptedFile:
         self._stamp: _Stamp | None = None
         with self._named_failures():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.locked():
+        with self.locked(OPENING_SECONDS):
             if path.exists():
                 self.read()
                 keyring.settle(self.sealer.key_id)
@@ -154,11 +154,11 @@ class EncryptedFile:
         return self._path.with_name(f"{self._path.name}.previous")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, seconds: float | None = None) -> Iterator[None]:
         """While no other process writes. Raises UNAVAILABLE when one keeps the lock."""
         with contextlib.ExitStack() as held:
             with self._named_failures():
-                held.enter_context(write_lock(self._path))
+                held.enter_context(write_lock(self._path, seconds))
             yield
 
     def unusable(self, reason: str) -> UnusableStoreError:
