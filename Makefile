@@ -87,7 +87,7 @@ chaos: setup ## kill -9 of services and stores under load, then the ledger again
 	@$(BIN)/pytest -s tests/chaos
 
 .PHONY: test
-test: lint types unit integration chaos deploy-test unit-image ## All of the above: what CI runs
+test: lint types web-test unit integration browser chaos deploy-test unit-image ## All of the above: what CI runs
 
 .PHONY: web
 web: services/web/node_modules/.package-lock.json ## Build the dashboards' pages (needs Node 20.19)
