@@ -7,7 +7,22 @@ follow from, and ``Ledger.verify`` derives them again.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    cast,
+    func,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -158,3 +173,8 @@ probes = Table(
     Column("at", BigInteger, nullable=False),
 )
 """One row, written to find out whether the database takes writes again after it failed to."""
+
+
+def total(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """The sum of a column, 0 of none; in 64 bits, where PostgreSQL sums bigint as numeric."""
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, func, literal, or_, select
 
 from llm_platform.billing.budgets.budget import SCOPES, Budget
 from llm_platform.billing.budgets.windows import Window
-from llm_platform.billing.schema import entries, unposted
+from llm_platform.billing.schema import entries, total, unposted
 from llm_platform.billing.schema_derived import archived_usage
 
 _reserve = entries.alias("its_reserve")
@@ -92,8 +92,3 @@ def _sums(rows: Any, budget: Budget, within: Window) -> Select[Any]:
     if budget.organization_id:
         conditions.append(rows.c.organization_id == budget.organization_id)
     return select(total(rows.c.spent), total(rows.c.reserved)).where(*conditions)
-
-
-def total(column: Any) -> Any:
-    # PostgreSQL sums bigint as numeric.
-    return cast(func.coalesce(func.sum(column), 0), BigInteger)

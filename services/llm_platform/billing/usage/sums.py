@@ -19,14 +19,13 @@ from sqlalchemy import (
     Select,
     case,
     cast,
-    func,
     literal_column,
     select,
     union_all,
 )
 
 from llm_platform.billing.periods import DAY, Period, offsets
-from llm_platform.billing.schema import USAGE_COLUMNS, entries
+from llm_platform.billing.schema import USAGE_COLUMNS, entries, total
 from llm_platform.billing.schema_derived import usage_rollups
 
 GRAINS = (DAY, 3_600_000_000, 900_000_000)
@@ -164,8 +163,3 @@ def number(value: int) -> ColumnElement[int]:
 
 def _filters(question: Question, source: FromClause) -> list[ColumnElement[bool]]:
     return [source.c[column] == value for column, value in question.filters.items()]
-
-
-def total(column: ColumnElement[Any]) -> ColumnElement[int]:
-    # PostgreSQL sums bigint as numeric.
-    return cast(func.coalesce(func.sum(column), 0), BigInteger)

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Subquery, and_, func, literal, or_, select, union_all
 
-from llm_platform.billing.schema import entries
+from llm_platform.billing.schema import entries, total
 from llm_platform.billing.schema_derived import archived_usage, resolutions, usage_progress, usage_rollups
-from llm_platform.billing.usage.sums import COSTS, GRAINS, MEASURES, measured, total
+from llm_platform.billing.usage.sums import COSTS, GRAINS, MEASURES, measured
 from llm_platform.billing.verification.ledger import Check
 
 _PART = ("key_id", "model")

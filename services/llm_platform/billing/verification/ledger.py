@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Select, and_, cast, func, literal, not_, or_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_platform.billing.budgets.budget import SCOPES
-from llm_platform.billing.budgets.counting import archived, posted, total
+from llm_platform.billing.budgets.counting import archived, posted
 from llm_platform.billing.budgets.store import in_balance
-from llm_platform.billing.schema import balances, budget_windows, budgets, entries, reservations
+from llm_platform.billing.schema import balances, budget_windows, budgets, entries, reservations, total
 from llm_platform.billing.schema_derived import archived_usage
 
 _SHOWN = 100
