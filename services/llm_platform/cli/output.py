@@ -6,20 +6,16 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from enum import StrEnum
 from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 
+from llm_platform.core.spreadsheet import spreadsheet_cell
+
 UNBOUNDED = 100_000
 """Columns of an output that is not a terminal."""
-_FORMULA = frozenset(
-    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
-)
-"""What a cell begins with that a spreadsheet computes, some also in full width."""
-
 Row = Mapping[str, Any]
 
 
@@ -66,7 +62,7 @@ class Printer:
             self._rows += rows
         elif self._output is ReportFormat.CSV:
             writer = csv.writer(sys.stdout)
-            writer.writerows([_csv_cell(row.get(name)) for name in self._columns] for row in rows)
+            writer.writerows([spreadsheet_cell(row.get(name)) for name in self._columns] for row in rows)
         else:
             for row in rows:
                 print("[" if not self._printed else ",")
@@ -98,13 +94,6 @@ def dollars(nano: int, currency: str = "$") -> str:
     whole, fraction = divmod(nano, 1_000_000_000)
     digits = f"{fraction:09d}".rstrip("0").ljust(2, "0")
     return f"{sign}{currency}{whole}.{digits}"
-
-
-def _csv_cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula becomes one for it as well (OWASP: CSV injection)."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
 
 
 def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:

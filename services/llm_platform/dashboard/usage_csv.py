@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from llm_platform.billing.interfaces import LEDGER
+from llm_platform.core.spreadsheet import spreadsheet_cell
 from llm_platform.dashboard import transcoding
 from llm_platform.dashboard.api import Api, Ports
 from llm_platform.dashboard.common import USAGE
@@ -21,8 +22,6 @@ PATH = "/api/usage.csv"
 _GROUPS = ("day", "organization_id", "team_id", "user_id", "key_id", "provider", "model")
 _TOKENS = tuple(field.name for field in common_pb2.Usage.DESCRIPTOR.fields)
 _HEADER = (*_GROUPS, "requests", *_TOKENS, "cost_usd", "adjusted_usd")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would compute (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 
 class UsageCsv:
@@ -55,20 +54,16 @@ class UsageCsv:
 
 
 def _row(row: ledger_pb2.UsageRow) -> Sequence[object]:
-    groups = [_plain(getattr(row, name)) for name in _GROUPS]
+    groups = [getattr(row, name) for name in _GROUPS]
     tokens = [getattr(row.usage, name) for name in _TOKENS]
     return (*groups, row.requests, *tokens, _dollars(row.cost), _dollars(row.adjusted))
 
 
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _dollars(nano: int) -> str:
-    return f"{Decimal(nano).scaleb(-9):f}"
+def _dollars(nano: int) -> Decimal:
+    return Decimal(nano).scaleb(-9)
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    csv.writer(text, lineterminator="\r\n").writerows(map(spreadsheet_cell, row) for row in rows)
     return text.getvalue().encode()
