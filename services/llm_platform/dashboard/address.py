@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
 from llm_platform.core.addresses import behind_proxies, networks
@@ -28,3 +30,7 @@ class Addresses:
     def public_url(self, request: web.Request) -> str:
         """Without a slash at its end. What is not configured is what the request says."""
         return self._public_url or f"{request.scheme}://{request.host}"
+
+    def public_host(self, request: web.Request) -> str:
+        """Host and port as a page's ``Origin`` names them."""
+        return urlsplit(self.public_url(request)).netloc

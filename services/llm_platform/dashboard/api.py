@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -39,8 +38,8 @@ class Api:
     async def admit(self, request: web.Request) -> Person:
         """Who asks. Raises UNAUTHENTICATED, and PERMISSION_DENIED for a change that another site began."""
         person = await self._signed_in.person(request)
-        host = urlsplit(self._addresses.public_url(request)).netloc
-        protection.check_change(request, person, host)
+        if person.csrf:
+            protection.check_change(request, person.csrf, self._addresses.public_host(request))
         return person
 
     def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:

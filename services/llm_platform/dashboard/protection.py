@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 
 from llm_platform.core.errors import Code, PlatformError
-from llm_platform.dashboard.sessions import CSRF_HEADER, Person
+from llm_platform.dashboard.sessions import CSRF_HEADER
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OURS = ("same-origin", "none")
@@ -68,12 +68,12 @@ def check_page(request: web.Request, public_host: str) -> None:
         raise PlatformError(Code.PERMISSION_DENIED, "Another site asked for this.")
 
 
-def check_change(request: web.Request, person: Person, public_host: str) -> None:
-    """Lets a change pass that a page of ours, or a program, asks for. Raises PERMISSION_DENIED."""
-    if request.method in _SAFE or not person.csrf:
+def check_change(request: web.Request, csrf: str, public_host: str) -> None:
+    """Lets a change pass that a page of ours asks for; ``csrf`` is the session's token. Raises PERMISSION_DENIED."""
+    if request.method in _SAFE:
         return
     check_page(request, public_host)
-    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), person.csrf.encode()):
+    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), csrf.encode()):
         raise PlatformError(
             Code.PERMISSION_DENIED, f"The header {CSRF_HEADER} is not the one of this session.", param=CSRF_HEADER
         )

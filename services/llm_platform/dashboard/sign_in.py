@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -73,7 +73,7 @@ class SignIn:
         return _answer(self._shown(person.actor, person.csrf))
 
     async def begin(self, request: web.Request) -> web.Response:
-        self._check_page(request)
+        protection.check_page(request, self._addresses.public_host(request))
         given = await _body(request, Credentials)
         if len(given.password) > MAX_PASSWORD or len(given.name) > MAX_PASSWORD:
             raise PlatformError(Code.UNAUTHENTICATED, "The name or the password is wrong.")
@@ -81,11 +81,9 @@ class SignIn:
         return await self._begun(await self._sessions.login(login))
 
     async def change_password(self, request: web.Request) -> web.Response:
-        self._check_page(request)
+        # The session may be good for nothing but this: so nobody is asked who it is.
         token = self._token(request)
-        # The session may be good for nothing but this: so its CSRF token is checked without asking who it is.
-        if not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), csrf_token(token).encode()):
-            raise PlatformError(Code.PERMISSION_DENIED, "The header x-csrf-token is not the one of this session.")
+        self._check_change(request, token)
         given = await _body(request, NewPassword)
         await self._sessions.change_password(
             sessions_pb2.ChangePasswordRequest(
@@ -99,8 +97,8 @@ class SignIn:
         return _answer(await self._who(token))
 
     async def end(self, request: web.Request) -> web.Response:
-        self._check_page(request)
         if token := self._cookie.read(request):
+            self._check_change(request, token)
             await self._sessions.logout(sessions_pb2.SessionToken(token=token))
             self._signed_in.forget(token)
         response = web.Response(status=204)
@@ -185,8 +183,8 @@ class SignIn:
             return token
         raise PlatformError(Code.UNAUTHENTICATED, "Nobody is signed in.")
 
-    def _check_page(self, request: web.Request) -> None:
-        protection.check_page(request, urlsplit(self._addresses.public_url(request)).netloc)
+    def _check_change(self, request: web.Request, token: str) -> None:
+        protection.check_change(request, csrf_token(token), self._addresses.public_host(request))
 
     def _origin(self, request: web.Request) -> sessions_pb2.Origin:
         return sessions_pb2.Origin(
