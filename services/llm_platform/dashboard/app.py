@@ -35,6 +35,8 @@ MAX_BODY_BYTES = 1024 * 1024
 CLIENT_LEFT = 499
 """The status of a request whose browser went away, as nginx has it."""
 DRAIN_POLL_SECONDS = 0.05
+_BEGUN = web.RequestKey("begun", web.StreamResponse)
+"""The response of a request, once its headers are out."""
 
 log = get_logger("dashboard")
 
@@ -111,8 +113,9 @@ class Dashboard:
             self.open_requests -= 1
             self._count(request, status, time.perf_counter() - began)
 
-    async def _head(self, _request: web.Request, response: web.StreamResponse) -> None:
+    async def _head(self, request: web.Request, response: web.StreamResponse) -> None:
         """Before the first byte of any response."""
+        request[_BEGUN] = response
         response.headers["x-request-id"] = request_id.get()
         protection.add_headers(response, secure=self.addresses.secure)
 
@@ -133,7 +136,17 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except (web.HTTPRedirection, web.HTTPSuccessful) as answer:
         return answer
     except Exception as error:  # noqa: BLE001 - each becomes an answer
+        if (begun := request.get(_BEGUN)) is not None:
+            return _broken_off(request, begun, error)
         return problems.response(error)
+
+
+def _broken_off(request: web.Request, begun: web.StreamResponse, error: Exception) -> web.StreamResponse:
+    """Headers are out: only a connection that ends in the middle says that something is missing."""
+    log.warning("an answer was broken off", reason=str(error))
+    if request.transport is not None:
+        request.transport.abort()
+    return begun
 
 
 async def start(runtime: Runtime, dashboard: Dashboard, peers: Peers) -> None:

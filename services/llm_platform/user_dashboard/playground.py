@@ -41,7 +41,7 @@ class Playground:
         try:
             async with self._client.post(self._url, data=request.content, headers=headers) as answer:
                 return await _passed_on(request, answer)
-        except aiohttp.ClientConnectionError:
+        except aiohttp.ClientError:
             raise PlatformError(Code.UNAVAILABLE, "The entry cannot be reached.", retry_after=1) from None
 
 
@@ -50,14 +50,8 @@ async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> we
     headers |= {name: value for name, value in answer.headers.items() if name.lower().startswith("x-ratelimit-")}
     response = web.StreamResponse(status=answer.status, headers={**headers, "cache-control": "no-store"})
     await response.prepare(request)
-    try:
-        async for chunk in answer.content.iter_chunked(_CHUNK):
-            await response.write(chunk)
-    except aiohttp.ClientError:
-        # Headers are out: only a connection that ends in the middle says that something is missing.
-        if request.transport is not None:
-            request.transport.abort()
-        return response
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        await response.write(chunk)
     await response.write_eof()
     return response
 
