@@ -92,11 +92,16 @@ export interface Organization {
   etag: string;
 }
 
+export interface Origin {
+  address: string;
+  client: string;
+}
+
 export interface SignedInSession {
   session_id: string;
   user_id: string;
   method: string;
-  origin?: { address: string; client: string };
+  origin?: Origin;
   created_at: string;
   used_at: string;
   expires_at: string;
