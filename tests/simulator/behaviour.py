@@ -56,6 +56,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     garbage: bool = False
     """Answers with something that is no HTTP."""
     keep_alive: bool = True
+    request_id: str = ""
+    """Its header ``x-request-id``, also of streams and failures; empty: only a whole answer has it, its own ``id``."""
     ignore_stream: bool = False
     """Answers a request for a stream with a whole completion."""
 

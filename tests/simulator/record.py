@@ -34,6 +34,8 @@ class Call(msgspec.Struct):
     """When it was received, and when the last of its reply was written: seconds of ``time.monotonic``."""
     received_at: float = 0.0
     """Seconds since 1970."""
+    request_id: str = ""
+    """The provider's own, as its answer said it; empty: it got no answer."""
 
 
 class Record:

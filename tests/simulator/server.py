@@ -147,12 +147,13 @@ class Simulator:
         if self._fails_now(asked["model"], behaviour.refuse_connection):
             return _cut(request)
         if self._fails_now(asked["model"], behaviour.fail):
-            call.status, call.state = behaviour.status, "refused"
+            call.status, call.state, call.request_id = behaviour.status, "refused", behaviour.request_id
             return self._failure(request, behaviour)
         if behaviour.garbage:
             return _cut(request, b"\x00\x01 this is no HTTP\r\n\r\n")
         answer = answer_to(asked, behaviour, len(self.record.calls))
         call.status = 200
+        call.request_id = behaviour.request_id or answer.id
         call.prompt_tokens = answer.usage["prompt_tokens"]
         call.cached_tokens = answer.usage["prompt_tokens_details"]["cached_tokens"]
         if call.stream and not behaviour.ignore_stream:
@@ -166,7 +167,7 @@ class Simulator:
         if behaviour.cut_after >= 0:
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
             return _cut(request, head + body[: len(body) // 2])
-        response = web.Response(body=body, content_type="application/json", headers={"x-request-id": answer.id})
+        response = web.Response(body=body, content_type="application/json", headers={"x-request-id": call.request_id})
         if not behaviour.keep_alive:
             response.force_close()
         return response
@@ -187,6 +188,7 @@ class Simulator:
             ("retry-after", behaviour.retry_after),
             ("retry-after-ms", behaviour.retry_after_ms),
             ("x-should-retry", behaviour.should_retry),
+            ("x-request-id", behaviour.request_id),
         ):
             if value:
                 response.headers[name] = value
@@ -201,6 +203,8 @@ class _Stream:
         self._behaviour = behaviour
         self._call = call
         self._response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        if behaviour.request_id:
+            self._response.headers["x-request-id"] = behaviour.request_id
         if not behaviour.keep_alive:
             self._response.force_close()
 

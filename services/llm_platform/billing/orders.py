@@ -7,11 +7,16 @@ from datetime import datetime
 from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS, Reserving, Settling, nano_dollars
 from llm_platform.billing.pricing.book import UNPRICED, PriceBook
 from llm_platform.billing.pricing.price import Price
-from llm_platform.billing.records import Hold, UsageCounts
+from llm_platform.billing.records import Course, Hold, UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
+from llm_platform.core.provider_ids import provider_request_id
 from llm_platform.proto import common_pb2, ledger_pb2
 
+_LONGEST_MICROSECONDS = 10**12
+"""Eleven days: no call takes so long."""
+_LATEST_SECONDS = 253_370_764_800
+"""The last year that a date can say."""
 _CERTAINTIES = frozenset({"exact", "estimated", "uncertain"})
 
 log = get_logger("billing.orders")
@@ -72,8 +77,9 @@ class Pricing:
             )
         # A kind of a newer release than ours: something was counted, by whatever rule.
         certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
-        sent_at = _sent_at(outcome)
-        price = self.book.find(outcome.provider, outcome.model, min(sent_at or now, now) / 1_000_000) or self._unknown
+        course = _course(outcome)
+        sent_at = min(course.sent_at or now, now) / 1_000_000
+        price = self.book.find(outcome.provider, outcome.model, sent_at) or self._unknown
         counts = _believed(outcome)
         known = counts is not None and certainty != "uncertain"
         amount = self._amount(outcome, price) if known else None
@@ -94,7 +100,7 @@ class Pricing:
             outcome.final,
             outcome.team_id,
             outcome.organization_id,
-            sent_at,
+            course,
             outcome.not_archived,
         )
 
@@ -116,13 +122,22 @@ class Pricing:
         return amount
 
 
-def _sent_at(outcome: ledger_pb2.Outcome) -> int:
-    """In microseconds; 0: it is not said."""
+def _course(outcome: ledger_pb2.Outcome) -> Course:
+    return Course(
+        _sent_at(outcome),
+        min(outcome.first_byte_us, _LONGEST_MICROSECONDS) or None,
+        min(outcome.duration_us, _LONGEST_MICROSECONDS) or None,
+        provider_request_id(outcome.provider_request_id),
+    )
+
+
+def _sent_at(outcome: ledger_pb2.Outcome) -> int | None:
+    """In microseconds; None: it is not said."""
     try:
         sent = datetime.fromisoformat(outcome.sent_at).timestamp() if outcome.sent_at else 0.0
     except (ValueError, OverflowError):
-        return 0
-    return max(int(sent * 1_000_000), 0)
+        return None
+    return round(sent * 1_000_000) if 0 < sent < _LATEST_SECONDS else None
 
 
 def _believed(outcome: ledger_pb2.Outcome) -> UsageCounts | None:

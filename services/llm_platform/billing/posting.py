@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from llm_platform.billing.budgets.budget import HARD, Account, Accounts, Crossed, budget_exceeded, exceeded
 from llm_platform.billing.budgets.windows import TOTAL, rfc3339
-from llm_platform.billing.records import Balance, EntryRow, Hold, Reserved, Scopes, UsageCounts
+from llm_platform.billing.records import UNKNOWN_COURSE, Balance, Course, EntryRow, Hold, Reserved, Scopes, UsageCounts
 from llm_platform.core.errors import Code, PlatformError
 
 MAX_AMOUNT = 10**15
@@ -68,8 +68,7 @@ class Settling:
     final: bool
     team_id: str = ""
     organization_id: str = ""
-    sent_at: int = 0
-    """In microseconds; 0: unknown."""
+    course: Course = UNKNOWN_COURSE
     not_archived: bool = False
     """An operator has looked for it among the removed entries."""
 
@@ -193,7 +192,11 @@ class Posting:
     def _settle(self, operation: Settling) -> bool | PlatformError:
         hold = self.holds.get(operation.reservation_id)
         new = operation.attempt_id not in self.settled
-        if new and operation.sent_at < self.removed_before and not (self.knows(operation) or operation.not_archived):
+        if (
+            new
+            and (operation.course.sent_at or 0) < self.removed_before
+            and not (self.knows(operation) or operation.not_archived)
+        ):
             return archived(self.removed_before)
         if new:
             amount = self._uncertain_amount(operation, hold) if operation.amount is None else operation.amount
@@ -223,6 +226,7 @@ class Posting:
                     call.team_id,
                     call.organization_id,
                     call.reserved_at,
+                    *operation.course,
                 )
             )
             if hold:

@@ -30,6 +30,20 @@ class UsageCounts(NamedTuple):
     output_audio_tokens: int = 0
 
 
+class Course(NamedTuple):
+    """How a provider call went: the last columns of its settle entry. None and empty: not known, or it never came so
+    far."""
+
+    sent_at: int | None = None
+    """By the clock of model-proxy."""
+    first_byte_us: int | None = None
+    duration_us: int | None = None
+    provider_request_id: str = ""
+
+
+UNKNOWN_COURSE = Course()
+
+
 class EntryRow(NamedTuple):
     """A row of ``entries``, without its sequence, in the order of the columns."""
 
@@ -57,11 +71,19 @@ class EntryRow(NamedTuple):
     team_id: str
     organization_id: str
     reserved_at: int | None
+    sent_at: int | None = None
+    first_byte_us: int | None = None
+    duration_us: int | None = None
+    provider_request_id: str = ""
 
 
 def archived_form(row: Mapping[Any, Any]) -> bytes:
-    """A row of ``entries`` as archives have it: JSON, the same bytes at all times."""
-    return msgspec.json.encode(dict(row))
+    """A row of ``entries`` as archives have it: JSON, the same bytes at all times. Archives are older than the columns
+    of ``Course``: while those are empty they are not in it."""
+    return msgspec.json.encode({name: value for name, value in row.items() if value or name not in _LATER})
+
+
+_LATER = frozenset(Course._fields)
 
 
 @dataclass(slots=True)

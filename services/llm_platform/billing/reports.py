@@ -160,4 +160,10 @@ def _entry(row: Any) -> ledger_pb2.Entry:
         price_revision=row["price_revision"],
         created_at=rfc3339(row["created_at"]),
         request_id=row["request_id"],
+        status=row["status"],
+        sent_at=rfc3339(row["sent_at"]) if row["sent_at"] else "",
+        first_byte_us=row["first_byte_us"] or 0,
+        duration_us=row["duration_us"] or 0,
+        provider_request_id=row["provider_request_id"],
+        user_id=row["user_id"],
     )

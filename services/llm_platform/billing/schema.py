@@ -63,12 +63,18 @@ entries = Table(
     Column("organization_id", Text, nullable=False, server_default=text("''")),
     # When the call was reserved: the windows of budgets it belongs to. Null: written by the release before.
     Column("reserved_at", BigInteger, nullable=True),
+    # settle: how the provider call went. Empty where nobody knows; then archives leave them out (records.py).
+    Column("sent_at", BigInteger, nullable=True),  # by the clock of model-proxy
+    Column("first_byte_us", BigInteger, nullable=True),  # from then to the first part of the answer
+    Column("duration_us", BigInteger, nullable=True),  # from then to the end
+    Column("provider_request_id", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("reference", "kind"),
     Index("ix_entries_request_id", "request_id"),
     # The migration makes it partial on PostgreSQL as well; to say so here would load that dialect everywhere.
     Index("ix_entries_usage", "key_id", "created_at", sqlite_where=text("kind IN ('settle', 'adjust')")),
     Index("ix_entries_costs", "created_at", "sequence", sqlite_where=text("kind IN ('settle', 'adjust')")),
     Index("ix_entries_uncertain", "sequence", sqlite_where=text("certainty = 'uncertain'")),
+    Index("ix_entries_provider_request_id", "provider_request_id", sqlite_where=text("provider_request_id != ''")),
     # A sequence number is never given twice, not even after the last row was lost with the disk.
     sqlite_autoincrement=True,
 )

@@ -12,7 +12,7 @@ from llm_platform.core.timestamps import Timestamps
 from llm_platform.core.tracing import GenAI
 from llm_platform.model_proxy import usage
 from llm_platform.model_proxy.journal import Journal
-from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result
+from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result, Sending
 from llm_platform.proto import common_pb2, inference_pb2, ledger_pb2
 
 _timestamp = Timestamps()
@@ -25,7 +25,7 @@ class Attempt:
     ``exact``. Without one, or where it has no tokens for a text, what was asked and what was produced is ``estimated``.
     """
 
-    __slots__ = ("_after", "_began", "_body_bytes", "_call", "_journal", "_record", "_span", "id")
+    __slots__ = ("_after", "_began", "_body_bytes", "_call", "_journal", "_record", "_span", "id", "sending")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Attempt:
         self._call = call
         self._body_bytes = len(request.body)  # the body itself is not kept: a stream may outlive it for long
         self._after = after
+        self.sending: Sending | None = None
+        """How it is made, once it is."""
         self._began = time.perf_counter()
         self._span = (
             tracing.span(
@@ -81,6 +83,9 @@ class Attempt:
                 after.close()
             self._span.end(error)
             raise
+        # What waiting for the disk took is the platform's time, not the provider's.
+        self._began = time.perf_counter()
+        self._record.sent_at = _timestamp(time.time())
 
     def completed(self, answer: Answer) -> inference_pb2.End:
         said = _count(answer)
@@ -146,8 +151,14 @@ class Attempt:
         record.status = status
         record.final = final
         record.usage.CopyFrom(counted)
+        duration = time.perf_counter() - self._began
+        record.duration_us = max(int(duration * 1_000_000), 1)
+        if (sending := self.sending) is not None:
+            record.provider_request_id = sending.provider_request_id
+            if sending.first_part_at:
+                record.first_byte_us = max(int((sending.first_part_at - self._began) * 1_000_000), 1)
         self._journal.outcome(record)
-        _observe(record, time.perf_counter() - self._began)
+        _observe(record, duration)
         self._span.set(GenAI.INPUT_TOKENS, counted.input_tokens)
         self._span.set(GenAI.OUTPUT_TOKENS, counted.output_tokens)
         self._span.set("llm.result", result.value)

@@ -108,10 +108,13 @@ class Echo:
     async def send(self, request: Prepared, sending: Sending) -> Answer:
         sending.has_left()
         said = _say(request)
+        sending.has_id(said.id)
         if request.stream:
+            sending.has_begun()
             return _EchoedStream(self.name, said, request.usage_wanted, sending.silence)
         if said.delay:
             await _wait(self.name, said.delay, sending.first_byte)
+        sending.has_begun()
         return BufferedAnswer("application/json", {}, _encode(_completion(said)), said.usage)
 
 

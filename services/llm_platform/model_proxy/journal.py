@@ -32,8 +32,9 @@ _log = get_logger("model_proxy.journal")
 
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _FIRST = Position(1, len(records.MAGIC))
-# An outcome is its `sent` record with kind, result, status and usage (at most seven varints) filled in.
-_OUTCOME_GROWTH = 128
+# An outcome is its `sent` record with kind, result, status, usage (at most seven varints), two durations and the
+# provider's own id (at most 128 bytes) filled in.
+_OUTCOME_GROWTH = 288
 _ROOM_OF_A_CALL = 4096
 _PREPARE_AGAIN_SECONDS = 1.0
 

@@ -28,6 +28,7 @@ from llm_platform.http.sse import EventSplitter, EventTooLargeError, data_of, ev
 from llm_platform.model_proxy import refusals, usage
 from llm_platform.model_proxy.keys import ProviderKey
 from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result, Sending
+from llm_platform.model_proxy.request_ids import id_in_body, id_in_events, id_in_head
 from llm_platform.proto import common_pb2, inference_pb2
 
 _LARGEST_REPLY = 64 * 1024 * 1024
@@ -101,22 +102,29 @@ class OpenAICompatible:
         except ResponseLostError as lost:
             raise self._lost(lost) from None
         try:
-            return await self._answer(request, response, key)
+            return await self._answer(request, response, sending)
         except BaseException:
             response.close()
             raise
 
-    async def _answer(self, request: Prepared, response: Response, key: Secret[str] | None) -> Answer:
+    async def _answer(self, request: Prepared, response: Response, sending: Sending) -> Answer:
+        request_id = id_in_head(response)
+        sending.has_id(request_id)
         if response.status != 200:
-            raise await self._refusal(response, key)
+            sending.has_begun()
+            raise await self._refusal(response, sending.key)
         content_type = response.header(b"content-type") or "application/json"
         if (response.header(b"content-encoding") or "identity") != "identity":
             raise self._broken("compressed its answer although it was asked not to")
-        headers = _passed_on(response)
+        headers = {"x-provider-request-id": sending.provider_request_id} if request_id else {}
         if request.stream and content_type.startswith("text/event-stream"):
             answer = StreamedAnswer(self, response, headers, request.usage_wanted)
             await answer.begin()
+            sending.has_begun()
+            if not request_id:
+                sending.has_id(answer.id)
             return answer
+        sending.has_begun()
         try:
             body = await read_whole(response, _LARGEST_REPLY)
             reading = usage.read(body)
@@ -126,6 +134,8 @@ class OpenAICompatible:
             raise self._broken("gave an answer that is not a JSON object, or too large") from None
         if reading.error is not None:
             raise self.error_in_answer(reading.error, charged=False)
+        if not request_id:
+            sending.has_id(id_in_body(body))
         return BufferedAnswer(content_type, headers, body, reading.usage)
 
     async def _refusal(self, response: Response, key: Secret[str] | None) -> AttemptError:
@@ -244,6 +254,11 @@ class StreamedAnswer:
         """Waits for the first events: until they are here, another attempt can take this one's place."""
         self._first = await self._next()
 
+    @property
+    def id(self) -> str:
+        """The provider's, once it has begun; empty: it did not say."""
+        return id_in_events(self._first)
+
     def __aiter__(self) -> StreamedAnswer:
         return self
 
@@ -348,9 +363,3 @@ def _asking_for_usage(options: msgspec.Raw | None) -> msgspec.Raw:
         return _WITH_USAGE if bytes(options) == b"null" else options
     fields["include_usage"] = msgspec.Raw(b"true")
     return msgspec.Raw(_encode(fields))
-
-
-def _passed_on(response: Response) -> dict[str, str]:
-    """The provider's own request id: what its support asks for."""
-    request_id = response.header(b"x-request-id")
-    return {"x-provider-request-id": request_id[:128]} if request_id else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from llm_platform.core.errors import PlatformError
+from llm_platform.core.provider_ids import provider_request_id
 from llm_platform.core.redaction import Secret
 from llm_platform.proto import common_pb2, inference_pb2
 
@@ -48,8 +50,22 @@ class Sending:
     left: bool = False
     """The request is on its way: the provider may work on it, and charge."""
 
+    first_part_at: float = 0.0
+    """When the first part of an answer was here: of a stream its first events, else the head of the response. Seconds
+    of ``time.perf_counter``; 0: nothing has come."""
+    provider_request_id: str = ""
+    """The provider's own id of the call, cut and cleaned."""
+
     def has_left(self) -> None:
         self.left = True
+
+    def has_begun(self) -> None:
+        """The first part of an answer is here."""
+        self.first_part_at = time.perf_counter()
+
+    def has_id(self, said: str) -> None:
+        """What the provider calls it."""
+        self.provider_request_id = provider_request_id(said)
 
 
 class Answer(Protocol):

@@ -91,7 +91,7 @@ class ModelProxyService:
         attempt = Attempt(self._journal, call, request, number)
         while True:
             await self._journaled(serving, attempt)
-            sending = Sending(
+            sending = attempt.sending = Sending(
                 attempt.id,
                 first_byte=max(min(serving.timeout, deadline - loop.time()), 0.001),
                 silence=min(serving.timeout, budget),

@@ -62,7 +62,7 @@ class ReleaseBatch(_message.Message):
     def __init__(self, reservation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id", "not_archived")
+    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id", "not_archived", "first_byte_us", "duration_us", "provider_request_id")
     ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,9 @@ class Outcome(_message.Message):
     TEAM_ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
     NOT_ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+    FIRST_BYTE_US_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     attempt_id: str
     reservation_id: str
     kind: str
@@ -95,7 +98,10 @@ class Outcome(_message.Message):
     team_id: str
     organization_id: str
     not_archived: bool
-    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., not_archived: _Optional[bool] = ...) -> None: ...
+    first_byte_us: int
+    duration_us: int
+    provider_request_id: str
+    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., not_archived: _Optional[bool] = ..., first_byte_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., provider_request_id: _Optional[str] = ...) -> None: ...
 
 class OutcomeBatch(_message.Message):
     __slots__ = ("items",)
@@ -176,7 +182,7 @@ class UsageReport(_message.Message):
     def __init__(self, rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("sequence", "kind", "reservation_id", "attempt_id", "key_id", "provider", "model", "amount", "certainty", "usage", "result", "price_revision", "created_at", "request_id")
+    __slots__ = ("sequence", "kind", "reservation_id", "attempt_id", "key_id", "provider", "model", "amount", "certainty", "usage", "result", "price_revision", "created_at", "request_id", "status", "sent_at", "first_byte_us", "duration_us", "provider_request_id", "user_id")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +197,12 @@ class Entry(_message.Message):
     PRICE_REVISION_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_BYTE_US_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: str
     reservation_id: str
@@ -205,7 +217,13 @@ class Entry(_message.Message):
     price_revision: str
     created_at: str
     request_id: str
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[str] = ..., reservation_id: _Optional[str] = ..., attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., amount: _Optional[int] = ..., certainty: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., result: _Optional[str] = ..., price_revision: _Optional[str] = ..., created_at: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    status: int
+    sent_at: str
+    first_byte_us: int
+    duration_us: int
+    provider_request_id: str
+    user_id: str
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[str] = ..., reservation_id: _Optional[str] = ..., attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., amount: _Optional[int] = ..., certainty: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., result: _Optional[str] = ..., price_revision: _Optional[str] = ..., created_at: _Optional[str] = ..., request_id: _Optional[str] = ..., status: _Optional[int] = ..., sent_at: _Optional[str] = ..., first_byte_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., provider_request_id: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
 
 class EntriesQuery(_message.Message):
     __slots__ = ("after", "limit", "kind", "request_id")
@@ -438,23 +456,37 @@ class VerifyReport(_message.Message):
     def __init__(self, entries: _Optional[int] = ..., open_reservations: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ..., removed: _Optional[int] = ...) -> None: ...
 
 class AttemptsQuery(_message.Message):
-    __slots__ = ("attempt_ids", "provider", "since", "until", "unresolved", "cursor")
+    __slots__ = ("attempt_ids", "provider", "since", "until", "unresolved", "cursor", "provider_request_ids", "newest_first", "key_id", "user_id", "model", "certainty", "limit")
     ATTEMPT_IDS_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     UNRESOLVED_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CERTAINTY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
     attempt_ids: _containers.RepeatedScalarFieldContainer[str]
     provider: str
     since: str
     until: str
     unresolved: bool
     cursor: str
-    def __init__(self, attempt_ids: _Optional[_Iterable[str]] = ..., provider: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., unresolved: _Optional[bool] = ..., cursor: _Optional[str] = ...) -> None: ...
+    provider_request_ids: _containers.RepeatedScalarFieldContainer[str]
+    newest_first: bool
+    key_id: str
+    user_id: str
+    model: str
+    certainty: str
+    limit: int
+    def __init__(self, attempt_ids: _Optional[_Iterable[str]] = ..., provider: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., unresolved: _Optional[bool] = ..., cursor: _Optional[str] = ..., provider_request_ids: _Optional[_Iterable[str]] = ..., newest_first: _Optional[bool] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., model: _Optional[str] = ..., certainty: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("attempt_id", "key_id", "provider", "model", "certainty", "resolved", "amount", "usage", "reserved_at")
+    __slots__ = ("attempt_id", "key_id", "provider", "model", "certainty", "resolved", "amount", "usage", "reserved_at", "request_id", "user_id", "result", "status", "sent_at", "first_byte_us", "duration_us", "provider_request_id")
     ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -464,6 +496,14 @@ class Attempt(_message.Message):
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     RESERVED_AT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_BYTE_US_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     attempt_id: str
     key_id: str
     provider: str
@@ -473,7 +513,15 @@ class Attempt(_message.Message):
     amount: int
     usage: _common_pb2.Usage
     reserved_at: str
-    def __init__(self, attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., certainty: _Optional[str] = ..., resolved: _Optional[bool] = ..., amount: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., reserved_at: _Optional[str] = ...) -> None: ...
+    request_id: str
+    user_id: str
+    result: str
+    status: int
+    sent_at: str
+    first_byte_us: int
+    duration_us: int
+    provider_request_id: str
+    def __init__(self, attempt_id: _Optional[str] = ..., key_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., certainty: _Optional[str] = ..., resolved: _Optional[bool] = ..., amount: _Optional[int] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., reserved_at: _Optional[str] = ..., request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., result: _Optional[str] = ..., status: _Optional[int] = ..., sent_at: _Optional[str] = ..., first_byte_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., provider_request_id: _Optional[str] = ...) -> None: ...
 
 class AttemptPage(_message.Message):
     __slots__ = ("items", "cursor")

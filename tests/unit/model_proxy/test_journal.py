@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from llm_platform.core import ids
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.provider_ids import provider_request_id
 from llm_platform.model_proxy import records
 from llm_platform.model_proxy.journal import Journal
 from llm_platform.model_proxy.records import Kind, Position, TornRecordError
@@ -210,6 +211,25 @@ async def test_a_full_disk_refuses_calls_but_loses_no_outcome(tmp_path: Path, mo
     full = False
     await until(lambda: journal.problem() is None)
     await journal.sent(attempt())
+    await journal.aclose(remove=True)
+
+
+async def test_the_largest_outcome_fits_into_the_room_that_was_kept_for_it(tmp_path: Path) -> None:
+    journal = await Journal.create(tmp_path)
+    record = attempt()
+    record.sent_at = "2026-01-01T00:00:00.000Z"
+    await journal.sent(record)
+    largest = ended(record, final=False)
+    for kind in common_pb2.Usage.DESCRIPTOR.fields:
+        setattr(largest.usage, kind.name, 2**64 - 1)
+    largest.kind, largest.result, largest.status = "estimated", "completed", 999
+    largest.first_byte_us = largest.duration_us = 2**64 - 1
+    largest.provider_request_id = provider_request_id("x" * 1000)
+    kept, before = journal._promised, journal.written.offset
+    journal.outcome(largest)
+    largest.final = True
+    journal.outcome(largest)
+    assert journal.written.offset - before <= kept
     await journal.aclose(remove=True)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Select, and_, func, or_, select, tuple_
 
-from llm_platform.billing.records import UsageCounts
+from llm_platform.billing.records import Course, UsageCounts
 from llm_platform.billing.schema import USAGE_COLUMNS, entries
 from llm_platform.billing.schema_derived import resolutions
 from llm_platform.billing.usage.sums import COSTS
@@ -41,6 +41,11 @@ class Attempt(NamedTuple):
     usage: UsageCounts
     revision: int
     """How many corrections there are; 0: it was never held against the provider's books."""
+    request_id: str
+    user_id: str
+    result: str
+    status: int
+    course: Course
 
 
 class Place(NamedTuple):
@@ -59,8 +64,14 @@ _COLUMNS = (
     entries.c.certainty,
     _reserved_at.label("known_reserved_at"),
     entries.c.amount,
+    entries.c.request_id,
+    entries.c.user_id,
+    entries.c.result,
+    entries.c.status,
     *(entries.c[name] for name in USAGE_COLUMNS),
+    *(entries.c[name] for name in Course._fields),
 )
+_KINDS_OF_TOKENS = len(USAGE_COLUMNS)
 
 
 def correction_id(attempt_id: str, revision: int) -> str:
@@ -70,6 +81,40 @@ def correction_id(attempt_id: str, revision: int) -> str:
 
 def by_ids(run: Run, attempt_ids: Sequence[str]) -> list[Attempt]:
     return _corrected(run, run(select(*_COLUMNS).where(_SETTLES, entries.c.reference.in_(attempt_ids))))
+
+
+def by_provider_ids(run: Run, provider: str, request_ids: Sequence[str]) -> list[Attempt]:
+    """By the provider's own ids, which it may have given twice. ``provider`` empty: of any."""
+    statement = select(*_COLUMNS).where(
+        _SETTLES, entries.c.provider_request_id != "", entries.c.provider_request_id.in_(request_ids)
+    )
+    if provider:
+        statement = statement.where(entries.c.provider == provider)
+    return _corrected(run, run(statement.order_by(entries.c.sequence).limit(SCANNED)))
+
+
+def newest(
+    run: Run, filters: Mapping[str, str], since: int, until: int, before: Place | None, limit: int
+) -> tuple[list[Attempt], Place | None]:
+    """The calls of a page, those that were booked last first, and where it ended; None: there are no more. ``filters``:
+    columns and what they must hold. A page may have fewer than ``limit``, or none, before the last one."""
+    place = (entries.c.created_at, entries.c.sequence)
+    earlier = and_(COSTS, entries.c.created_at >= since, entries.c.created_at < until + LATE_MICROSECONDS)
+    if before is not None:
+        earlier = and_(earlier, tuple_(*place) < tuple_(*before))
+    latest_first = [column.desc() for column in place]
+    ends = run(select(*place).where(earlier).order_by(*latest_first).limit(1).offset(SCANNED - 1))
+    statement = (
+        select(*_COLUMNS, entries.c.created_at)
+        .where(earlier, _SETTLES, _reserved_at >= since, _reserved_at < until)
+        .where(*(entries.c[name] == value for name, value in filters.items()))
+    )
+    if ends:
+        statement = statement.where(tuple_(*place) >= tuple_(*ends[0]))
+    rows = run(statement.order_by(*latest_first).limit(limit))
+    if len(rows) == limit:
+        return _corrected(run, [row[:-1] for row in rows]), Place(rows[-1][-1], rows[-1][1])
+    return _corrected(run, [row[:-1] for row in rows]), Place(*ends[0]) if ends else None
 
 
 def unresolved(run: Run, provider: str, since: int, until: int, after: Place) -> tuple[list[Attempt], Place | None]:
@@ -116,10 +161,9 @@ def _corrected(run: Run, rows: Sequence[Sequence[Any]]) -> list[Attempt]:
     revisions = _revisions(run, [row[0] for row in rows])
     corrections = _corrections(run, revisions)
     attempts = []
-    for attempt_id, sequence, key_id, provider, model, certainty, reserved_at, amount, *counts in rows:
-        correction, more = corrections.get(attempt_id, (0, UsageCounts()))
-        usage = UsageCounts(*map(add, counts, more))
-        revision = revisions.get(attempt_id, 0)
+    for attempt_id, sequence, key_id, provider, model, certainty, reserved_at, amount, *more in rows:
+        request_id, user_id, result, status, *rest = more
+        correction, corrected = corrections.get(attempt_id, (0, UsageCounts()))
         attempts.append(
             Attempt(
                 attempt_id,
@@ -130,8 +174,13 @@ def _corrected(run: Run, rows: Sequence[Sequence[Any]]) -> list[Attempt]:
                 certainty,
                 reserved_at,
                 amount + correction,
-                usage,
-                revision,
+                UsageCounts(*map(add, rest[:_KINDS_OF_TOKENS], corrected)),
+                revisions.get(attempt_id, 0),
+                request_id,
+                user_id,
+                result,
+                status,
+                Course(*rest[_KINDS_OF_TOKENS:]),
             )
         )
     return attempts

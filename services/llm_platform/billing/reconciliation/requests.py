@@ -12,15 +12,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from llm_platform.billing.orders import Pricing
 from llm_platform.billing.periods import microseconds, rfc3339
 from llm_platform.billing.posting import MAX_AMOUNT, MAX_TOKENS
-from llm_platform.billing.reconciliation.attempts import Attempt, Place, by_ids, of_period, unresolved
+from llm_platform.billing.reconciliation.attempts import (
+    Attempt,
+    Place,
+    by_ids,
+    by_provider_ids,
+    newest,
+    of_period,
+    unresolved,
+)
 from llm_platform.billing.reconciliation.resolving import ABSENT, EXPORT, Resolver, Resolving
 from llm_platform.billing.records import UsageCounts
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.provider_ids import provider_request_id
 from llm_platform.proto import common_pb2, ledger_pb2
 
 MOST_IDS = 1_000
 MOST_RESOLUTIONS = 500
+PAGE = 100
+"""Of the newest, if it is not said."""
+_FILTERS = ("key_id", "user_id", "model", "certainty")
 
 
 class AttemptRequests:
@@ -33,8 +45,14 @@ class AttemptRequests:
 
     async def find(self, query: ledger_pb2.AttemptsQuery) -> ledger_pb2.AttemptPage:
         """Raises INVALID_REQUEST."""
-        if len(query.attempt_ids) > MOST_IDS:
-            raise _invalid(f"Ask for at most {MOST_IDS} at once.", "attempt_ids")
+        for name in ("attempt_ids", "provider_request_ids"):
+            if len(getattr(query, name)) > MOST_IDS:
+                raise _invalid(f"Ask for at most {MOST_IDS} at once.", name)
+        if query.limit > MOST_IDS:
+            raise _invalid(f"A page has at most {MOST_IDS}.", "limit")
+        filters = {name: getattr(query, name) for name in _FILTERS if getattr(query, name)}
+        if filters and not query.newest_first:
+            raise _invalid("Only newest_first has this filter.", next(iter(filters)))
         after = _place(query.cursor)
         since = microseconds("since", query.since) if query.since else 0
         until = microseconds("until", query.until) if query.until else 2**62
@@ -45,6 +63,14 @@ class AttemptRequests:
 
             if query.attempt_ids:
                 return by_ids(run, list(query.attempt_ids)), None
+            if query.provider_request_ids:
+                ids = [provider_request_id(each) for each in query.provider_request_ids]
+                return by_provider_ids(run, query.provider, ids), None
+            if query.newest_first:
+                if query.provider:
+                    filters["provider"] = query.provider
+                before = after if query.cursor else None
+                return newest(run, filters, since, until, before, query.limit or PAGE)
             if query.unresolved:
                 return unresolved(run, query.provider, since, until, after)
             return of_period(run, query.provider, since, until, after)
@@ -116,6 +142,14 @@ def _message(attempt: Attempt) -> ledger_pb2.Attempt:
         amount=attempt.amount,
         usage=common_pb2.Usage(**{name: max(value, 0) for name, value in attempt.usage._asdict().items()}),
         reserved_at=rfc3339(attempt.reserved_at),
+        request_id=attempt.request_id,
+        user_id=attempt.user_id,
+        result=attempt.result,
+        status=attempt.status,
+        sent_at=rfc3339(attempt.course.sent_at) if attempt.course.sent_at else "",
+        first_byte_us=attempt.course.first_byte_us or 0,
+        duration_us=attempt.course.duration_us or 0,
+        provider_request_id=attempt.course.provider_request_id,
     )
 
 
