@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['{shared,admin,user}/src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['{shared,admin,user}/{,src/**/}*.test.ts'], environment: 'node' },
 });

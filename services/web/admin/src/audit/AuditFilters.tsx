@@ -1,10 +1,8 @@
-import { Group, Select, TextInput } from '@mantine/core';
+import { Group, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { useCan, useSession } from '@llm-platform/shared';
+import { FilterSelect, PeriodPicker, PERIODS } from '@llm-platform/shared';
 import { useState } from 'react';
-import { PeriodPicker } from '../filters/PeriodPicker';
-import { PERIODS } from '../filters/period';
-import { SubjectSelect } from '../names/SubjectSelect';
+import { OrganizationFilter } from '../names/OrganizationFilter';
 import { ACTIONS, RESULTS } from './words';
 
 export const NO_FILTERS = {
@@ -27,8 +25,6 @@ interface AuditFiltersProps {
 const WITH_ALL = [{ value: 'all', label: 'Any time' }, ...PERIODS];
 
 export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
-  const can = useCan();
-  const { platform } = useSession();
   return (
     <Group gap="xs">
       <Typed
@@ -37,15 +33,14 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         value={filters.actor}
         onChange={actor => onChange({ actor })}
       />
-      <Select
-        aria-label="Action"
+      <FilterSelect
+        label="Action"
         placeholder="Did anything"
         data={ACTIONS}
         searchable
-        clearable
         w={200}
-        value={filters.action || null}
-        onChange={action => onChange({ action: action ?? '' })}
+        value={filters.action}
+        onChange={action => onChange({ action })}
       />
       <Typed
         label="Target"
@@ -53,25 +48,18 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         value={filters.target}
         onChange={target => onChange({ target })}
       />
-      <Select
-        aria-label="Result"
+      <FilterSelect
+        label="Result"
         placeholder="Any result"
         data={RESULTS}
-        clearable
         w={130}
-        value={filters.result || null}
-        onChange={result => onChange({ result: result ?? '' })}
+        value={filters.result}
+        onChange={result => onChange({ result })}
       />
-      {platform && can('GET /api/organizations') && (
-        <SubjectSelect
-          kind="organization"
-          aria-label="Organisation"
-          placeholder="All organisations"
-          w={180}
-          value={filters.organization}
-          onChange={organization => onChange({ organization })}
-        />
-      )}
+      <OrganizationFilter
+        value={filters.organization}
+        onChange={organization => onChange({ organization })}
+      />
       <PeriodPicker filter={filters} onChange={onChange} periods={WITH_ALL} />
     </Group>
   );

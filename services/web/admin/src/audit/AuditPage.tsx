@@ -1,8 +1,16 @@
 import { Button } from '@mantine/core';
-import { DataTable, Empty, PageHeader, Time, useCan, useList } from '@llm-platform/shared';
+import {
+  DataTable,
+  daysOf,
+  Empty,
+  PageHeader,
+  startOfDay,
+  Time,
+  useCan,
+  useFilters,
+  useList,
+} from '@llm-platform/shared';
 import { ScrollText } from 'lucide-react';
-import { daysOf, startOfDay } from '../filters/period';
-import { useFilters } from '../filters/useFilters';
 import type { AuditEntry } from '../types';
 import { AuditFilters, NO_FILTERS } from './AuditFilters';
 import { EntryDrawer } from './EntryDrawer';

@@ -1,9 +1,8 @@
-import { Button, Select } from '@mantine/core';
-import { PageHeader, useCan, useSession } from '@llm-platform/shared';
+import { Button } from '@mantine/core';
+import { FilterSelect, PageHeader, useCan, useFilters, useSession } from '@llm-platform/shared';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
 import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
-import { useFilters } from '../filters/useFilters';
 import type { Kind } from '../names/names';
 import { SubjectSelect } from '../names/SubjectSelect';
 import { BudgetDialog } from './BudgetDialog';
@@ -42,14 +41,13 @@ export function Component() {
           filters={
             !ownOnly && (
               <>
-                <Select
-                  aria-label="For"
+                <FilterSelect
+                  label="For"
                   placeholder="For anyone"
                   data={SCOPES}
-                  clearable
                   w={160}
-                  value={filters.scope || null}
-                  onChange={scope => setFilters({ scope: scope ?? '', scope_id: '' })}
+                  value={filters.scope}
+                  onChange={scope => setFilters({ scope, scope_id: '' })}
                 />
                 {filters.scope && (
                   <SubjectSelect

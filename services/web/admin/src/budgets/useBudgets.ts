@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { api, useLive, type Budget, type List, type Query } from '@llm-platform/shared';
+import { api, listOf, useLive, type Budget, type List, type Query } from '@llm-platform/shared';
 
 const PAGE = 50;
 
@@ -15,14 +15,5 @@ export function useBudgets(query: Query): List<Budget> {
     refetchInterval: interval,
     placeholderData: keepPreviousData,
   });
-  return {
-    items: result.data?.pages.flatMap(page => page.items) ?? [],
-    loading: result.isPending,
-    refreshing: result.isPlaceholderData,
-    error: result.error,
-    more: result.hasNextPage,
-    loadingMore: result.isFetchingNextPage,
-    loadMore: () => void result.fetchNextPage(),
-    retry: () => void result.refetch(),
-  };
+  return listOf(result, page => page.items);
 }

@@ -1,8 +1,7 @@
 import { Button, Switch } from '@mantine/core';
-import { PageHeader, useCan } from '@llm-platform/shared';
+import { PageHeader, useCan, useFilters } from '@llm-platform/shared';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
 import { SubjectSelect } from '../names/SubjectSelect';
 import { KeyDialog } from './KeyDialog';
 import { KeysTable } from './KeysTable';

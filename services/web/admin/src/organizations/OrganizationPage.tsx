@@ -1,4 +1,3 @@
-import { Button } from '@mantine/core';
 import {
   api,
   confirm,
@@ -11,9 +10,9 @@ import {
   useResource,
   type Organization,
 } from '@llm-platform/shared';
-import { Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
+import { EditDelete } from '../display/EditDelete';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
@@ -51,18 +50,10 @@ export function Component() {
       <PageHeader
         title={it.name}
         actions={
-          <>
-            {can('DELETE /api/organizations/{organization}') && !it.platform && (
-              <Button variant="default" leftSection={<Trash2 size={16} />} onClick={remove}>
-                Delete
-              </Button>
-            )}
-            {can('PATCH /api/organizations/{organization}') && (
-              <Button leftSection={<Pencil size={16} />} onClick={() => setEditing(true)}>
-                Edit
-              </Button>
-            )}
-          </>
+          <EditDelete
+            onEdit={can('PATCH /api/organizations/{organization}') ? () => setEditing(true) : undefined}
+            onDelete={can('DELETE /api/organizations/{organization}') && !it.platform ? remove : undefined}
+          />
         }
       />
       <Section>

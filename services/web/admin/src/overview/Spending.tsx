@@ -1,13 +1,12 @@
-import { viewerZone } from '@llm-platform/shared';
+import { daysOf, viewerZone } from '@llm-platform/shared';
 import { useState } from 'react';
-import { daysOf } from '../filters/period';
 import { UsageChart } from '../usage/UsageChart';
 import type { Measure } from '@llm-platform/shared/charts';
 
 /** The last 30 days, by model. */
 export function Spending() {
   const [measure, setMeasure] = useState<Measure>('cost');
-  const days = daysOf('30d', '', '');
+  const days = daysOf('30d');
   return (
     <UsageChart
       days={days}

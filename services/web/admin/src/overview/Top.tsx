@@ -1,5 +1,6 @@
 import { Select, Skeleton, Stack, Text } from '@mantine/core';
 import {
+  daysOf,
   Failure,
   Money,
   percent,
@@ -9,7 +10,6 @@ import {
   type UsageReport,
 } from '@llm-platform/shared';
 import { useState } from 'react';
-import { daysOf } from '../filters/period';
 import { DIMENSIONS, valueOf, type Filter } from '../usage/dimensions';
 import { Labelled } from '../usage/UsageTable';
 import { TextLink } from '../display/TextLink';

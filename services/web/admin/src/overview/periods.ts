@@ -1,5 +1,5 @@
 import { addDays, calendarDay } from '@llm-platform/shared/display/time';
-import { firstOfMonth } from '../filters/period';
+import { firstOfMonth } from '@llm-platform/shared/display/period';
 
 /** From a day of the viewer's calendar up to a time. */
 export interface Span {

@@ -1,6 +1,5 @@
 import { Select, Switch } from '@mantine/core';
 import {
-  Count,
   DataTable,
   Empty,
   Money,
@@ -9,11 +8,12 @@ import {
   Status,
   Time,
   useCan,
+  useFilters,
   useResource,
 } from '@llm-platform/shared';
 import { ListTree } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
+import { tokenColumns } from '../display/tokenColumns';
 import { Name } from '../names/Name';
 import type { Attempt, ProviderHealth } from '../types';
 import { useAttempts } from './useAttempts';
@@ -99,20 +99,7 @@ export function Attempts() {
           { key: 'when', title: 'When', cell: row => <Time at={row.reserved_at} /> },
           { key: 'model', title: 'Model', cell: row => row.model },
           { key: 'key', title: 'Key', cell: row => <Name kind="key" id={row.key_id} link />, wide: true },
-          {
-            key: 'input',
-            title: 'Input tokens',
-            cell: row => <Count of={row.usage?.input_tokens ?? 0} />,
-            numeric: true,
-            wide: true,
-          },
-          {
-            key: 'output',
-            title: 'Output tokens',
-            cell: row => <Count of={row.usage?.output_tokens ?? 0} />,
-            numeric: true,
-            wide: true,
-          },
+          ...tokenColumns<Attempt>(),
           { key: 'cost', title: 'Cost', cell: row => <Money amount={row.amount} />, numeric: true },
           { key: 'certainty', title: 'Counted', cell: row => <Certainty of={row} />, wide: true },
         ]}

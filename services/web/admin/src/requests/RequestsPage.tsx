@@ -1,8 +1,7 @@
 import { Button, Group, TextInput } from '@mantine/core';
-import { PageHeader, useCan } from '@llm-platform/shared';
+import { PageHeader, useCan, useFilters } from '@llm-platform/shared';
 import { Search } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
 import { Attempts } from './Attempts';
 import { RequestDetails } from './RequestDetails';
 import classes from './Requests.module.css';

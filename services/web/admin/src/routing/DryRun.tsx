@@ -1,10 +1,9 @@
 import { Autocomplete, Button, Group, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { api, describe, Notice, Section } from '@llm-platform/shared';
+import { api, describe, Notice, Section, useFilters } from '@llm-platform/shared';
 import { ArrowRight, FlaskConical } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { Facts } from '../display/Facts';
-import { useFilters } from '../filters/useFilters';
 import type { Decision } from '../types';
 import classes from './DryRun.module.css';
 

@@ -1,8 +1,7 @@
 import { Button, TextInput } from '@mantine/core';
-import { Empty, Failure, PageHeader, Section, useCan, useResource } from '@llm-platform/shared';
+import { Empty, Failure, PageHeader, Section, useCan, useFilters, useResource } from '@llm-platform/shared';
 import { Plus, Search, Vault } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
 import { singlePage } from '../query/singlePage';
 import type { SecretInfo } from '../types';
 import { SecretDrawer } from './SecretDrawer';

@@ -1,4 +1,3 @@
-import { Button } from '@mantine/core';
 import {
   api,
   confirm,
@@ -12,9 +11,10 @@ import {
   type Team,
   type User,
 } from '@llm-platform/shared';
-import { Pencil, Trash2, UserMinus } from 'lucide-react';
+import { UserMinus } from 'lucide-react';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
+import { EditDelete } from '../display/EditDelete';
 import { Facts } from '../display/Facts';
 import { LimitsText } from '../display/LimitsText';
 import { BackTo, PageState } from '../display/PageState';
@@ -69,18 +69,10 @@ export function Component() {
       <PageHeader
         title={team.name}
         actions={
-          <>
-            {can('DELETE /api/teams/{team}') && (
-              <Button variant="default" leftSection={<Trash2 size={16} />} onClick={remove}>
-                Delete
-              </Button>
-            )}
-            {can('PATCH /api/teams/{team}') && (
-              <Button leftSection={<Pencil size={16} />} onClick={() => setEditing(true)}>
-                Edit
-              </Button>
-            )}
-          </>
+          <EditDelete
+            onEdit={can('PATCH /api/teams/{team}') ? () => setEditing(true) : undefined}
+            onDelete={can('DELETE /api/teams/{team}') ? remove : undefined}
+          />
         }
       />
       <Section>

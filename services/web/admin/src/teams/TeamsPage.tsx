@@ -1,9 +1,8 @@
 import { Button } from '@mantine/core';
-import { PageHeader, useCan, useSession } from '@llm-platform/shared';
+import { PageHeader, useCan, useFilters, useSession } from '@llm-platform/shared';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
-import { SubjectSelect } from '../names/SubjectSelect';
+import { OrganizationFilter } from '../names/OrganizationFilter';
 import { TeamDialog } from './TeamDialog';
 import { TeamsTable } from './TeamsTable';
 
@@ -27,10 +26,7 @@ export function Component() {
         showOrganization={choosable}
         filters={
           choosable && (
-            <SubjectSelect
-              kind="organization"
-              aria-label="Organisation"
-              placeholder="All organisations"
+            <OrganizationFilter
               value={filters.organization}
               onChange={organization => setFilters({ organization })}
             />

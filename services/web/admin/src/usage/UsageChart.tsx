@@ -8,22 +8,13 @@ import {
   shortCount,
   shortDay,
   useResource,
+  type Days,
   type Query,
   type UsageReport,
   type UsageRow,
 } from '@llm-platform/shared';
-import { DayChart, seriesByDay, type Measure } from '@llm-platform/shared/charts';
+import { DayChart, MEASURES, seriesByDay, type Measure } from '@llm-platform/shared/charts';
 import { ChartColumn } from 'lucide-react';
-import type { Days } from '../filters/period';
-
-export const MEASURES: { value: Measure; label: string }[] = [
-  { value: 'cost', label: 'Cost' },
-  { value: 'requests', label: 'Requests' },
-  { value: 'tokens', label: 'Tokens' },
-];
-
-export const measureOf = (name: string): Measure =>
-  MEASURES.find(({ value }) => value === name)?.value ?? 'cost';
 
 interface UsageChartProps {
   days: Days;

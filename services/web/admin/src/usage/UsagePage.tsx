@@ -2,27 +2,27 @@ import { Button, Select } from '@mantine/core';
 import {
   Count,
   daysBetween,
+  daysOf,
   Money,
   PageHeader,
+  PeriodPicker,
   queryString,
   Stat,
   Stats,
+  useFilters,
   useResource,
   useSession,
   viewerZone,
   type Query,
   type UsageReport,
 } from '@llm-platform/shared';
-import { measured } from '@llm-platform/shared/charts';
+import { measured, measureOf, MEASURES } from '@llm-platform/shared/charts';
 import { Download } from 'lucide-react';
 import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
-import { daysOf } from '../filters/period';
-import { PeriodPicker } from '../filters/PeriodPicker';
-import { useFilters } from '../filters/useFilters';
 import { Breadcrumb } from './Breadcrumb';
 import { DIMENSIONS, dimensionOf, FILTERS, nextDimension, valueOf, type Filter } from './dimensions';
 import { useLabels } from './useLabels';
-import { MEASURES, measureOf, UsageChart } from './UsageChart';
+import { UsageChart } from './UsageChart';
 import { UsageTable } from './UsageTable';
 import { totalsOf, useUsage } from './useUsage';
 import classes from './Usage.module.css';

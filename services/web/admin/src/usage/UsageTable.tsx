@@ -13,6 +13,7 @@ import {
 import { measured, type Measure } from '@llm-platform/shared/charts';
 import { ChartColumn, ChevronRight } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { tokenColumns } from '../display/tokenColumns';
 import { Name } from '../names/Name';
 import { dimensionOf, valueOf, type Dimension } from './dimensions';
 import classes from './Usage.module.css';
@@ -59,20 +60,7 @@ export function UsageTable({ list, by, measure, total, onOpen, filters }: UsageT
           numeric: true,
           wide: true,
         },
-        {
-          key: 'input',
-          title: 'Input tokens',
-          cell: row => <Count of={row.usage?.input_tokens ?? 0} />,
-          numeric: true,
-          wide: true,
-        },
-        {
-          key: 'output',
-          title: 'Output tokens',
-          cell: row => <Count of={row.usage?.output_tokens ?? 0} />,
-          numeric: true,
-          wide: true,
-        },
+        ...tokenColumns<UsageRow>(),
         { key: 'cost', title: 'Cost', cell: row => <Money amount={row.cost} />, numeric: true },
         {
           key: 'share',

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import {
   api,
+  listOf,
   nano,
   useLive,
   type List,
@@ -25,16 +26,7 @@ export function useUsage(query: Query): List<UsageRow> {
         ? previous
         : undefined,
   });
-  return {
-    items: result.data?.pages.flatMap(page => page.rows) ?? [],
-    loading: result.isPending,
-    refreshing: result.isPlaceholderData,
-    error: result.error,
-    more: result.hasNextPage,
-    loadingMore: result.isFetchingNextPage,
-    loadMore: () => void result.fetchNextPage(),
-    retry: () => void result.refetch(),
-  };
+  return listOf(result, page => page.rows);
 }
 
 export interface Totals {

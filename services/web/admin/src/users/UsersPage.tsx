@@ -1,9 +1,8 @@
-import { Button, Select } from '@mantine/core';
-import { PageHeader, useCan, useSession } from '@llm-platform/shared';
+import { Button } from '@mantine/core';
+import { FilterSelect, PageHeader, useCan, useFilters, useSession } from '@llm-platform/shared';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
-import { useFilters } from '../filters/useFilters';
-import { SubjectSelect } from '../names/SubjectSelect';
+import { OrganizationFilter } from '../names/OrganizationFilter';
 import { UserDialog } from './UserDialog';
 import { UsersTable } from './UsersTable';
 import { KINDS, ROLES } from './words';
@@ -31,34 +30,26 @@ export function Component() {
         showOrganization={platform}
         filters={
           <>
-            <Select
-              aria-label="Role"
+            <FilterSelect
+              label="Role"
               placeholder="All roles"
               data={ROLES}
-              clearable
               w={150}
-              value={filters.role || null}
-              onChange={role => setFilters({ role: role ?? '' })}
+              value={filters.role}
+              onChange={role => setFilters({ role })}
             />
-            <Select
-              aria-label="Kind"
+            <FilterSelect
+              label="Kind"
               placeholder="All kinds"
               data={KINDS}
-              clearable
               w={150}
-              value={filters.kind || null}
-              onChange={kind => setFilters({ kind: kind ?? '' })}
+              value={filters.kind}
+              onChange={kind => setFilters({ kind })}
             />
-            {platform && (
-              <SubjectSelect
-                kind="organization"
-                aria-label="Organisation"
-                placeholder="All organisations"
-                w={190}
-                value={filters.organization}
-                onChange={organization => setFilters({ organization })}
-              />
-            )}
+            <OrganizationFilter
+              value={filters.organization}
+              onChange={organization => setFilters({ organization })}
+            />
           </>
         }
       />

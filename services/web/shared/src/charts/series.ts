@@ -3,6 +3,16 @@ import { nano } from '../display/money';
 
 export type Measure = 'cost' | 'requests' | 'tokens';
 
+export const MEASURES: { value: Measure; label: string }[] = [
+  { value: 'cost', label: 'Cost' },
+  { value: 'requests', label: 'Requests' },
+  { value: 'tokens', label: 'Tokens' },
+];
+
+/** The measure of an address, cost where it names none. */
+export const measureOf = (name: string): Measure =>
+  MEASURES.find(({ value }) => value === name)?.value ?? 'cost';
+
 export interface Series {
   name: string;
   /** One for each day. */

@@ -1,4 +1,11 @@
-import { keepPreviousData, useInfiniteQuery, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import {
+  keepPreviousData,
+  useInfiniteQuery,
+  useQuery,
+  type InfiniteData,
+  type UseInfiniteQueryResult,
+  type UseQueryResult,
+} from '@tanstack/react-query';
 import { api, type Query } from '../api/client';
 import type { Page } from '../api/types';
 import { useLive } from '../live/useLive';
@@ -58,8 +65,16 @@ export function useList<T>(
     refetchInterval: options.live ? interval : false,
     placeholderData: keepPreviousData,
   });
+  return listOf(result, page => page.items);
+}
+
+/** The pages that were read so far as one list. */
+export function listOf<P, T>(
+  result: UseInfiniteQueryResult<InfiniteData<P>>,
+  itemsOf: (page: P) => readonly T[],
+): List<T> {
   return {
-    items: result.data?.pages.flatMap(page => page.items) ?? [],
+    items: result.data?.pages.flatMap(itemsOf) ?? [],
     loading: result.isPending,
     refreshing: result.isPlaceholderData,
     error: result.error,

@@ -4,6 +4,7 @@ import {
   calendarDay,
   Count,
   daysBetween,
+  daysOf,
   Failure,
   Money,
   money,
@@ -18,27 +19,23 @@ import { DayChart, seriesByDay } from '@llm-platform/shared/charts';
 import { useMemo } from 'react';
 import { Link } from 'react-router';
 import { Budgets } from '../budgets/Budgets';
-import { periodOf } from '../usage/period';
 import { sum, useUsage } from '../usage/usage';
 import { FirstSteps } from './FirstSteps';
 import { TopModels } from './TopModels';
 
 const LIVE_SECONDS = 30;
-const CHART = periodOf('30');
 
 export function Component() {
   const { name } = useSession();
   const can = useCan();
   const today = calendarDay(new Date());
-  const usage = useUsage(CHART, { by: ['day', 'model'] }, LIVE_SECONDS);
+  const { since, until } = daysOf('30d');
+  const usage = useUsage({ since, until }, { by: ['day', 'model'] }, LIVE_SECONDS);
   const rows = useMemo(() => usage.data?.rows ?? [], [usage.data]);
-  const days = daysBetween(CHART.since, CHART.until);
-  const series = useMemo(
-    () => seriesByDay(rows, daysBetween(CHART.since, CHART.until), row => row.model, 'cost'),
-    [rows],
-  );
+  const days = useMemo(() => daysBetween(since, until), [since, until]);
+  const series = useMemo(() => seriesByDay(rows, days, row => row.model, 'cost'), [rows, days]);
 
-  const month = useUsage(periodOf('month'), { by: ['model'], order: 'cost' }, LIVE_SECONDS);
+  const month = useUsage(daysOf('month'), { by: ['model'], order: 'cost' }, LIVE_SECONDS);
   const last = useUsage(samePartOfLastMonth(today), { by: ['provider'] });
   const monthRows = month.data?.rows;
   const nothing = usage.data && rows.length === 0 && monthRows?.length === 0;
@@ -124,7 +121,7 @@ export function Component() {
 
 /** From the first of last month to the same day of it as today. */
 function samePartOfLastMonth(today: string) {
-  const { since, until } = periodOf('last-month', today);
+  const { since, until } = daysOf('last-month');
   const end = addDays(since, Number(today.slice(8)));
   return { since, until: end < until ? end : until };
 }

@@ -1,25 +1,29 @@
-import { Button, Group, SegmentedControl, Select, Skeleton, TextInput } from '@mantine/core';
+import { Button, Group, SegmentedControl, Skeleton } from '@mantine/core';
 import {
   api,
   daysBetween,
+  daysOf,
   Empty,
   Failure,
+  FilterSelect,
   money,
   PageHeader,
+  PeriodPicker,
   queryClient,
   Section,
   shortCount,
+  useFilters,
+  useList,
+  useSession,
+  type Key,
   type UsageRow,
 } from '@llm-platform/shared';
-import { DayChart, seriesByDay, type Measure } from '@llm-platform/shared/charts';
+import { DayChart, measureOf, MEASURES, seriesByDay } from '@llm-platform/shared/charts';
 import { useMutation } from '@tanstack/react-query';
 import { ChartNoAxesColumn, Download } from 'lucide-react';
-import { useMemo } from 'react';
-import { useSearchParams } from 'react-router';
-import { useNames } from '../budgets/useNames';
 import { useModels } from '../models/useModels';
 import { download } from './download';
-import { customPeriod, PERIODS, periodOf } from './period';
+import { ownKeys } from './ownKeys';
 import { USAGE, useUsage, useUsageQuery } from './usage';
 import { UsageTable } from './UsageTable';
 
@@ -28,43 +32,23 @@ const GROUPS = [
   { value: 'key', label: 'Key' },
   { value: 'day', label: 'Day' },
 ];
-const MEASURES = [
-  { value: 'cost', label: 'Cost' },
-  { value: 'requests', label: 'Requests' },
-  { value: 'tokens', label: 'Tokens' },
-];
-
-/** What is shown stands in the address: it can be passed on, and survives signing in. */
-function useChoice() {
-  const [query, setQuery] = useSearchParams();
-  const set = (changes: Record<string, string | null>) =>
-    setQuery(
-      current => {
-        const next = new URLSearchParams(current);
-        for (const [name, value] of Object.entries(changes)) {
-          if (value) next.set(name, value);
-          else next.delete(name);
-        }
-        return next;
-      },
-      { replace: true },
-    );
-  const custom = customPeriod(query.get('since'), query.get('until'));
-  const choice = custom ? 'custom' : (query.get('period') ?? '30');
-  return {
-    choice,
-    period: custom ?? periodOf(choice),
-    group: GROUPS.find(group => group.value === query.get('by'))?.value ?? 'model',
-    measure: (MEASURES.find(measure => measure.value === query.get('show'))?.value ?? 'cost') as Measure,
-    model: query.get('model') ?? '',
-    key: query.get('key') ?? '',
-    set,
-  };
-}
-
 export function Component() {
-  const { choice, period, group, measure, model, key, set } = useChoice();
-  const names = useNames();
+  const [choice, choose] = useFilters({
+    by: 'model',
+    show: 'cost',
+    model: '',
+    key: '',
+    period: '30d',
+    since: '',
+    to: '',
+  });
+  const { model, key } = choice;
+  const group = GROUPS.find(({ value }) => value === choice.by)?.value ?? 'model';
+  const measure = measureOf(choice.show);
+  const period = daysOf(choice.period, choice.since, choice.to);
+  const { user_id } = useSession();
+  const all = useList<Key>('/api/keys', { user: user_id, include_revoked: true }, { pageSize: 1000 });
+  const keys = ownKeys(all.items);
   const models = useModels();
   const filter = { model, key_id: key };
   const split = group === 'day' ? [] : [group];
@@ -75,13 +59,11 @@ export function Component() {
     mutationFn: async () => download(await api.fetch('GET', '/api/usage.csv', { query: csv }), 'usage.csv'),
   });
 
-  const nameOf = useMemo(() => {
-    return (row: UsageRow): string => {
-      if (group === 'model') return row.model;
-      if (group === 'key') return names.get(row.key_id) ?? row.key_id;
-      return 'All';
-    };
-  }, [group, names]);
+  const nameOf = (row: UsageRow): string => {
+    if (group === 'model') return row.model;
+    if (group === 'key') return keys.names.get(row.key_id) ?? row.key_id;
+    return 'All';
+  };
   const days = daysBetween(period.since, period.until);
   const series = seriesByDay(byDay.data?.rows ?? [], days, nameOf, measure);
 
@@ -102,57 +84,24 @@ export function Component() {
         }
       />
       <Group gap="sm" mb="lg" role="search" aria-label="What is shown">
-        <Select
-          aria-label="Period"
-          w={160}
-          allowDeselect={false}
-          data={[...PERIODS]}
-          value={choice}
-          onChange={value =>
-            set(
-              value === 'custom' ? { period: null, ...period } : { period: value, since: null, until: null },
-            )
-          }
-        />
-        {choice === 'custom' && (
-          <>
-            <TextInput
-              type="date"
-              aria-label="First day"
-              value={period.since}
-              max={period.until}
-              onChange={event => set({ since: event.currentTarget.value })}
-            />
-            <TextInput
-              type="date"
-              aria-label="Day after the last"
-              value={period.until}
-              min={period.since}
-              onChange={event => set({ until: event.currentTarget.value })}
-            />
-          </>
-        )}
-        <Select
-          aria-label="Model"
+        <PeriodPicker filter={choice} onChange={choose} />
+        <FilterSelect
+          label="Model"
           placeholder="All models"
           w={190}
-          clearable
           searchable
           data={[...new Set([...(models.data?.items ?? []).map(item => item.id), ...(model ? [model] : [])])]}
-          value={model || null}
-          onChange={value => set({ model: value })}
+          value={model}
+          onChange={value => choose({ model: value })}
         />
-        <Select
-          aria-label="Key"
+        <FilterSelect
+          label="Key"
           placeholder="All keys"
           w={190}
-          clearable
           searchable
-          data={[...names]
-            .filter(([id]) => id.startsWith('key_'))
-            .map(([value, label]) => ({ value, label }))}
-          value={key || null}
-          onChange={value => set({ key: value })}
+          data={keys.choices}
+          value={key}
+          onChange={value => choose({ key: value })}
         />
       </Group>
       <Section
@@ -164,14 +113,14 @@ export function Component() {
               aria-label="Show"
               data={MEASURES}
               value={measure}
-              onChange={value => set({ show: value })}
+              onChange={value => choose({ show: value })}
             />
             <SegmentedControl
               size="xs"
               aria-label="Group by"
               data={GROUPS}
               value={group}
-              onChange={value => set({ by: value })}
+              onChange={value => choose({ by: value })}
             />
           </Group>
         }

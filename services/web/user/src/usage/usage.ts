@@ -1,6 +1,12 @@
-import { useResource, useSession, viewerZone, type UsageReport, type UsageRow } from '@llm-platform/shared';
+import {
+  useResource,
+  useSession,
+  viewerZone,
+  type Days,
+  type UsageReport,
+  type UsageRow,
+} from '@llm-platform/shared';
 import { measured, type Measure } from '@llm-platform/shared/charts';
-import type { Period } from './period';
 
 export interface UsageFilter {
   by: readonly string[];
@@ -12,12 +18,12 @@ export interface UsageFilter {
 export const USAGE = '/api/usage';
 
 /** The query of one's own usage in days of the viewer's zone. */
-export function useUsageQuery(period: Period, filter: UsageFilter) {
+export function useUsageQuery(period: Days, filter: UsageFilter) {
   const { user_id } = useSession();
   return { ...period, ...filter, user_id, time_zone: viewerZone() };
 }
 
-export function useUsage(period: Period, filter: UsageFilter, live?: number) {
+export function useUsage(period: Days, filter: UsageFilter, live?: number) {
   return useResource<UsageReport>(USAGE, useUsageQuery(period, filter), live ? { live } : {});
 }
 

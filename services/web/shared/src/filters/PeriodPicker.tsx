@@ -1,6 +1,6 @@
 import { Group, Select, TextInput } from '@mantine/core';
-import { addDays } from '@llm-platform/shared';
-import { daysOf, PERIODS } from './period';
+import { addDays } from '../display/time';
+import { daysOf, PERIODS } from '../display/period';
 
 export interface PeriodFilter {
   period: string;

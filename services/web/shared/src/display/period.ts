@@ -1,4 +1,4 @@
-import { addDays, calendarDay } from '@llm-platform/shared/display/time';
+import { addDays, calendarDay } from './time';
 
 export const PERIODS = [
   { value: 'today', label: 'Today' },
@@ -17,9 +17,13 @@ export interface Days {
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
+/** Ten years: an address may name any days, and each is drawn. */
+const MOST_DAYS = 3653;
+
+const isDay = (text: string): boolean => DAY.test(text) && !Number.isNaN(Date.parse(text));
 
 /** The days that a period's name means today. A custom one has `since` and the last day, `to`. */
-export function daysOf(period: string, since: string, to: string, now = new Date()): Days {
+export function daysOf(period: string, since = '', to = '', now = new Date()): Days {
   const today = calendarDay(now);
   const tomorrow = addDays(today, 1);
   switch (period) {
@@ -36,7 +40,8 @@ export function daysOf(period: string, since: string, to: string, now = new Date
       return { since: firstOfMonth(addDays(until, -1)), until };
     }
     case 'custom':
-      if (DAY.test(since) && DAY.test(to) && since <= to) return { since, until: addDays(to, 1) };
+      if (isDay(since) && isDay(to) && since <= to && to < addDays(since, MOST_DAYS))
+        return { since, until: addDays(to, 1) };
   }
   return { since: addDays(today, -6), until: tomorrow };
 }

@@ -21,6 +21,8 @@ describe('periods', () => {
     for (const [period, since, to] of [
       ['custom', '2026-02-01', '2026-01-01'],
       ['custom', 'x', ''],
+      ['custom', '2026-13-45', '2026-13-46'],
+      ['custom', '0001-01-01', '9999-12-31'],
       ['?', '', ''],
     ] as const)
       expect(daysOf(period, since, to, NOW).since).toBe('2026-03-09');

@@ -1,0 +1,2 @@
+export { DayChart } from './DayChart';
+export { measured, measureOf, MEASURES, seriesByDay, type Measure, type Series } from './series';
