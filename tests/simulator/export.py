@@ -32,11 +32,12 @@ def export(
     prices: Prices | None = None,
     since: float = 0.0,
     until: float | None = None,
+    echoes: bool = True,
 ) -> Iterator[bytes]:
     """Lines of JSON: what the period covers, then each call that was charged. Times are seconds since 1970.
 
     ``since`` defaults to 1970, since the record is all there ever was; ``until`` to now.
-    The export is not complete while a call of it is open.
+    Without ``echoes`` it only has the provider's own ids. The export is not complete while a call of it is open.
     """
     end = time.time() if until is None else until
     covered = [call for call in calls if since <= call.received_at < end]
@@ -49,12 +50,12 @@ def export(
     yield _encode({"export": head}) + b"\n"
     for call in covered:
         if call.prompt_tokens or call.completion_tokens:
-            yield _encode(_line(call, (prices or {}).get(call.model))) + b"\n"
+            yield _encode(_line(call, (prices or {}).get(call.model), echoes)) + b"\n"
 
 
-def _line(call: Call, price: tuple[int, int] | None) -> dict[str, str | int]:
+def _line(call: Call, price: tuple[int, int] | None, echoes: bool) -> dict[str, str | int]:
     line: dict[str, str | int] = {
-        "attempt_id": call.attempt_id,
+        **({"attempt_id": call.attempt_id} if echoes else {"request_id": call.request_id}),
         "time": _rfc3339(call.received_at),
         "model": call.model,
         "input_tokens": call.prompt_tokens,

@@ -89,6 +89,9 @@ def _outcome_row(outcome: ledger_pb2.Outcome) -> dict[str, Any]:
         "input_tokens": outcome.usage.input_tokens,
         "output_tokens": outcome.usage.output_tokens,
         "sent_at": outcome.sent_at,
+        "first_byte_us": outcome.first_byte_us,
+        "duration_us": outcome.duration_us,
+        "provider_request_id": outcome.provider_request_id,
         "final": outcome.final,
     }
 

@@ -9,6 +9,7 @@ import typer
 
 from llm_platform.cli import (
     archive,  # noqa: F401 - adds itself to ledger
+    attempts,  # noqa: F401 - adds itself to ledger
     audit,
     billing,
     budgets,

@@ -53,17 +53,24 @@ class Provider:
         asked = reserve()
         self.clock.now += 1
         await reserve_each(self.ledger, asked)
-        await record(self.ledger, outcome(asked, kind=kind, **usage))
+        done = outcome(asked, kind=kind, **usage)
+        # Of a call that was lost nobody has the provider's id.
+        done.provider_request_id = f"req_{asked.reservation_id}" if kind != "uncertain" else ""
+        await record(self.ledger, done)
         attempt_id = f"{asked.reservation_id}-1"
         if charged is not None:
             call = Call(attempt_id, "echo", stream=True, state="completed", received_at=self.clock.now)
             call.prompt_tokens, call.completion_tokens = charged
+            call.request_id = f"req_{asked.reservation_id}"
             self.calls.append(call)
         return attempt_id
 
-    async def reconcile(self, **wanted: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def reconcile(
+        self, *, since: float = 0.0, echoes: bool = True, **wanted: Any
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         self.clock.now += 1
-        lines = export(self.calls, "echo", prices={"echo": (1_000_000, 2_000_000)}, until=self.clock.now)
+        prices = {"echo": (1_000_000, 2_000_000)}
+        lines = export(self.calls, "echo", prices=prices, since=since, until=self.clock.now, echoes=echoes)
         self.path.write_bytes(b"".join(lines))
         differences: list[dict[str, Any]] = []
         wish = Wanted(Coverage("echo"), **wanted)
@@ -171,9 +178,61 @@ async def test_no_call_is_taken_for_absent_while_the_books_have_lines_of_calls_t
     provider.path.write_text("\n".join(map(json.dumps, ({"export": {**period, "complete": True}}, line))))
     differences: list[dict[str, Any]] = []
     report = await reconcile(ledger, provider.path, Wanted(Coverage("echo")), differences.append, clock=provider.clock)
-    assert [each["kind"] for each in differences] == ["uncertain", "missing_here"]
+    assert [each["kind"] for each in differences] == ["missing_here", "uncertain"]
     assert (report["absent"], await provider.unresolved()) == (0, [unnamed])
     assert await balance(ledger) == (200_000, 0)
+
+
+async def test_books_with_the_providers_own_ids_only_are_matched_by_those_that_the_ledger_has(
+    ledger: DatabaseLedger, provider: Provider
+) -> None:
+    await provider.call(input_tokens=30, output_tokens=4)
+    begins = provider.clock.now + 0.5
+    provider.calls[0].received_at += 1  # by its clock of the period, by ours not
+    await provider.call(input_tokens=30, output_tokens=4)
+    estimated = await provider.call("estimated", input_tokens=29, output_tokens=4)
+    never = await provider.call("uncertain", charged=None)
+    unnamed = await provider.call("uncertain")  # the provider charged it, but nobody here knows which line is its
+    report, differences = await provider.reconcile(since=begins, echoes=False)
+    assert (report["matched"], report["equal"], report["absent"]) == (3, 2, 0)
+    assert [(each["kind"], each["attempt_id"]) for each in differences] == [
+        ("differing", estimated),
+        ("missing_here", ""),
+        ("uncertain", never),
+        ("uncertain", unnamed),
+    ]
+    assert differences[1]["request_id"] == f"req_{unnamed.removesuffix('-1')}"
+
+    provider.calls.pop()  # now each of its lines is of a call that is known here
+    report, differences = await provider.reconcile(since=begins, echoes=False, accept="estimated")
+    assert differences == []
+    assert (report["matched"], report["corrected"], report["absent"]) == (3, 1, 2)
+    assert report["charged_nano_dollars"] == report["export_nano_dollars"] == 3 * 38_000
+    assert await provider.unresolved() == []
+
+
+async def test_one_id_that_a_provider_gave_twice_is_of_one_call_only(
+    ledger: DatabaseLedger, provider: Provider
+) -> None:
+    first = await provider.call(input_tokens=30, output_tokens=4)
+    asked = reserve()
+    await reserve_each(ledger, asked)
+    second = outcome(asked, input_tokens=30, output_tokens=4)
+    second.provider_request_id = provider.calls[0].request_id
+    await record(ledger, second)
+    lost = await provider.call("uncertain", charged=None)
+    report, differences = await provider.reconcile(echoes=False)
+    assert [(each["kind"], each["attempt_id"]) for each in differences] == [("missing_there", second.attempt_id)]
+    assert (report["matched"], report["absent"]) == (1, 1)
+    provider.calls.append(provider.calls[0])
+    lost = await provider.call("uncertain", charged=None)
+    report, differences = await provider.reconcile(echoes=False)
+    assert [(each["kind"], each["attempt_id"]) for each in differences] == [
+        ("missing_there", second.attempt_id),
+        ("charged_again", ""),
+        ("uncertain", lost),  # the second line may be of any call
+    ]
+    assert first != second.attempt_id
 
 
 async def test_books_that_are_wrong_change_nothing(ledger: DatabaseLedger, provider: Provider) -> None:

@@ -9,6 +9,8 @@ from types import TracebackType
 
 from llm_platform.billing.reconciliation.export import ExportLine
 from llm_platform.billing.records import UsageCounts
+from llm_platform.core.provider_ids import provider_request_id
+from llm_platform.proto import ledger_pb2
 
 _AT_ONCE = 1_000
 _TABLES = """
@@ -39,19 +41,30 @@ class Books:
         """All of them or, when reading them fails, nothing that counts; answers how many."""
         connection = self._connection
         connection.execute("BEGIN")
-        rows = ((line[:5] + tuple(line.usage) + (line.cost, "new")) for line in lines)
+        rows = (
+            (*line._replace(request_id=provider_request_id(line.request_id))[:5], *line.usage, line.cost, "new")
+            for line in lines
+        )
         connection.executemany(f"INSERT INTO lines VALUES ({', '.join('?' * 14)})", rows)  # noqa: S608 - only question marks
         connection.execute("CREATE INDEX by_attempt ON lines (attempt_id)")
+        connection.execute("CREATE INDEX by_request ON lines (request_id) WHERE attempt_id = ''")
         connection.execute(
             "UPDATE lines SET state = 'again' WHERE attempt_id != '' AND number >"
             " (SELECT min(number) FROM lines AS first WHERE first.attempt_id = lines.attempt_id)"
+        )
+        connection.execute(
+            "UPDATE lines SET state = 'again' WHERE attempt_id = '' AND request_id != '' AND number > (SELECT"
+            " min(number) FROM lines AS first WHERE first.attempt_id = '' AND first.request_id = lines.request_id)"
         )
         connection.execute("CREATE INDEX by_state ON lines (state, number)")
         connection.execute("COMMIT")
         return int(connection.execute("SELECT count(*) FROM lines").fetchone()[0])
 
-    def of(self, attempt_ids: Sequence[str]) -> dict[str, ExportLine]:
-        """The lines of attempts, which are matched from then on."""
+    def of(self, calls: Sequence[ledger_pb2.Attempt]) -> dict[str, ExportLine]:
+        """The lines of attempts, which are matched from then on. A line that only has the provider's own id is the one
+        of the first attempt that has it: from then on it says so."""
+        self._name([call for call in calls if call.provider_request_id])
+        attempt_ids = [call.attempt_id for call in calls]
         found = {}
         for start in range(0, len(attempt_ids), _AT_ONCE):
             part = attempt_ids[start : start + _AT_ONCE]
@@ -63,12 +76,20 @@ class Books:
             self._connection.execute(f"UPDATE lines SET state = 'matched' WHERE {which}", part)  # noqa: S608
         return found
 
+    def _name(self, calls: Sequence[ledger_pb2.Attempt]) -> None:
+        named = "SELECT number FROM lines WHERE request_id = ? AND attempt_id = '' AND state = 'new'"
+        unless = "NOT EXISTS (SELECT 1 FROM lines WHERE attempt_id = ?)"
+        self._connection.executemany(
+            f"UPDATE lines SET attempt_id = ? WHERE number = ({named}) AND {unless}",  # noqa: S608 - as they stand here
+            ((call.attempt_id, call.provider_request_id, call.attempt_id) for call in calls),
+        )
+
     def unmatched(self, *, after: int = 0) -> list[ExportLine]:
         """The next lines that no attempt has asked for."""
         return self._next("new", after)
 
     def names_all_calls(self) -> bool:
-        """Whether every line says which attempt it is of."""
+        """Whether it is known of every line which attempt it is of."""
         return not self._connection.execute("SELECT EXISTS (SELECT 1 FROM lines WHERE attempt_id = '')").fetchone()[0]
 
     def charged_again(self) -> Iterator[ExportLine]:

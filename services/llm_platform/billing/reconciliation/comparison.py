@@ -45,11 +45,6 @@ class Comparison:
     charged: int = 0
     """By the ledger for the calls of the period and of the export, after the corrections."""
     adjusted: int = 0
-    _conclusive: bool = field(init=False)
-    """Whether a call that the books do not name was not charged: each of their lines names one."""
-
-    def __post_init__(self) -> None:
-        self._conclusive = self.coverage.complete and self.books.names_all_calls()
 
     async def run(self) -> None:
         """Raises PlatformError. What was corrected by then stays; run it again for the rest."""
@@ -61,7 +56,7 @@ class Comparison:
 
     async def _compare_the_period(self) -> None:
         async for attempts in self._pages(unresolved=False):
-            lines = self.books.of([attempt.attempt_id for attempt in attempts])
+            lines = self.books.of(attempts)
             await self._compare(attempts, lines)
             for attempt in attempts:
                 if attempt.attempt_id not in lines:
@@ -74,26 +69,42 @@ class Comparison:
         archived_until = microseconds("removed_before", removed_before) if removed_before else 0
         while lines := self.books.unmatched(after=after):
             after = lines[-1].number
-            names = [line.attempt_id for line in lines if line.attempt_id]
-            query = ledger_pb2.AttemptsQuery(attempt_ids=names)
-            found = {each.attempt_id: each for each in (await self.ledger.attempts(query)).items} if names else {}
-            await self._compare(list(found.values()), self.books.of(list(found)))
+            found = await self._calls_of(lines)
+            asked = {line.number for line in lines}
+            matched = {name: line for name, line in self.books.of(found).items() if line.number in asked}
+            await self._compare(found, matched)
+            known = {line.number for line in matched.values()}
             for line in lines:
-                if line.attempt_id in found:
+                if line.number in known:
                     continue
                 if 0 < line.at < archived_until:
                     self.counts["archived"] += 1
                 else:
                     self._differs("missing_here", None, line)
 
+    async def _calls_of(self, lines: Sequence[ExportLine]) -> list[ledger_pb2.Attempt]:
+        """By what the lines say of them: our id, or else the provider's own."""
+        query = ledger_pb2.AttemptsQuery
+        named = query(attempt_ids=[line.attempt_id for line in lines if line.attempt_id])
+        unnamed = [line.request_id for line in lines if not line.attempt_id]
+        theirs = query(provider=self.coverage.provider, provider_request_ids=unnamed)
+        found = list((await self.ledger.attempts(named)).items) if named.attempt_ids else []
+        if unnamed:
+            found += (await self.ledger.attempts(theirs)).items
+        return found
+
     async def _resolve_what_is_absent(self) -> None:
-        """An uncertain call that complete books of its time do not have was not charged."""
-        if not self._conclusive:
-            return
+        """An uncertain call that complete books of its time do not have was not charged, if it is known of each line
+        which call it is of."""
+        conclusive = self.coverage.complete and self.books.names_all_calls()
         async for attempts in self._pages(unresolved=True):
-            lines = self.books.of([attempt.attempt_id for attempt in attempts])
-            names = [attempt.attempt_id for attempt in attempts if attempt.attempt_id not in lines]
-            absent = [ledger_pb2.Resolution(attempt_id=name, absent=True) for name in names]
+            lines = self.books.of(attempts)
+            missing = [attempt for attempt in attempts if attempt.attempt_id not in lines]
+            if not conclusive:
+                for attempt in missing:
+                    self._differs("uncertain", attempt, None)
+                continue
+            absent = [ledger_pb2.Resolution(attempt_id=attempt.attempt_id, absent=True) for attempt in missing]
             if self.dry_run:
                 self.counts["absent"] += len(absent)
             for start in range(0, 0 if self.dry_run else len(absent), _RESOLVED_AT_ONCE):
@@ -154,11 +165,9 @@ class Comparison:
     def _missing_there(self, attempt: ledger_pb2.Attempt) -> None:
         self.charged += attempt.amount
         uncertain = attempt.certainty == "uncertain" and not attempt.resolved
-        if uncertain and self._conclusive:
-            return  # will be resolved
         if uncertain:
-            self._differs("uncertain", attempt, None)
-        elif attempt.amount:
+            return  # is looked at when every line has been
+        if attempt.amount:
             self._differs("missing_there", attempt, None)
         else:
             self.counts["equal"] += 1  # neither charged for it
