@@ -91,4 +91,5 @@ def _sums(rows: Any, budget: Budget, within: Window) -> Select[Any]:
     ]
     if budget.organization_id:
         conditions.append(rows.c.organization_id == budget.organization_id)
-    return select(total(rows.c.spent), total(rows.c.reserved)).where(*conditions)
+    found: Select[Any] = select(total(rows.c.spent), total(rows.c.reserved)).where(*conditions)
+    return found
