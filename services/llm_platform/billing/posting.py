@@ -279,31 +279,34 @@ class Posting:
         self._append("release", hold, hold.amount, reason, "")
 
     def _append(self, kind: str, hold: Hold, amount: int, result: str, price_revision: str) -> None:
-        self.entries.append(
-            EntryRow(
-                kind,
-                hold.reservation_id,
-                hold.reservation_id,
-                hold.request_id,
-                hold.key_id,
-                hold.user_id,
-                hold.provider,
-                hold.model,
-                amount,
-                "",
-                result,
-                0,
-                price_revision,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                self.now,
-                hold.team_id,
-                hold.organization_id,
-                hold.reserved_at,
-            )
-        )
+        self.entries.append(entry_of(hold, kind, amount, result, price_revision, self.now))
+
+
+def entry_of(hold: Hold, kind: str, amount: int, result: str, price_revision: str, now: int) -> EntryRow:
+    """The entry that opens or ends a hold."""
+    return EntryRow(
+        kind,
+        hold.reservation_id,
+        hold.reservation_id,
+        hold.request_id,
+        hold.key_id,
+        hold.user_id,
+        hold.provider,
+        hold.model,
+        amount,
+        "",
+        result,
+        0,
+        price_revision,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        now,
+        hold.team_id,
+        hold.organization_id,
+        hold.reserved_at,
+    )

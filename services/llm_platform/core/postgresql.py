@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -187,11 +187,25 @@ class ServerTransactions:
         self._connection: Any = None
 
     async def run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
-        try:
-            async with asyncio.timeout(TRANSACTION_SECONDS), self._turn:
-                return await self._run(work, *arguments)
-        except _FAILURES as error:
-            raise _failure(error) from error
+        async with self._in_turn() as connection:
+            try:
+                # The rules hold by locks on rows: what was waited for must be read as it is now.
+                await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                done: T = await greenlet_spawn(_whole, work, _ServerTransaction(connection), *arguments)
+                await connection.execute("COMMIT")
+            except BaseException as error:
+                await self._roll_back(connection, error)
+                raise
+            return done
+
+    async def run_one(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        async with self._in_turn() as connection:
+            try:
+                rows: Sequence[Sequence[Any]] = await connection.fetch(statement, *values)
+            except BaseException as error:
+                _end_in_doubt(connection, error)
+                raise
+            return rows
 
     async def aclose(self) -> None:
         """Waits for the transaction under way."""
@@ -199,27 +213,31 @@ class ServerTransactions:
             if self._connection is not None:
                 self._connection.terminate()
 
-    async def _run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        connection = self._connection
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[Any]:
+        """The connection. Raises SQLAlchemyError for what fails on it."""
         try:
-            # The rules hold by locks on rows: what was waited for must be read as it is now.
-            await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            done: T = await greenlet_spawn(_whole, work, _ServerTransaction(connection), *arguments)
-            await connection.execute("COMMIT")
-        except BaseException as error:
-            await self._roll_back(connection, error)
-            raise
-        return done
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._turn:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._connect()
+                yield self._connection
+        except _FAILURES as error:
+            raise _failure(error) from error
 
     async def _roll_back(self, connection: Any, error: BaseException) -> None:
-        """A connection in doubt is closed, which rolls back as well."""
-        if isinstance(error, Exception) and not isinstance(error, _BROKEN):
-            with suppress(*_FAILURES):
+        if not _end_in_doubt(connection, error):
+            try:
                 await connection.execute("ROLLBACK")
-                return
+            except _FAILURES:
+                connection.terminate()
+
+
+def _end_in_doubt(connection: Any, error: BaseException) -> bool:
+    """Whether the error leaves the connection in doubt: then it is closed, which rolls back as well."""
+    doubtful = not isinstance(error, Exception) or isinstance(error, _BROKEN)
+    if doubtful:
         connection.terminate()
+    return doubtful
 
 
 class _ServerTransaction:

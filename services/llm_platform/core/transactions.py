@@ -52,6 +52,10 @@ class Transactions(Protocol):
         """Commits when ``work`` returns, rolls back when it raises. Raises SQLAlchemyError."""
         ...
 
+    async def run_one(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """A transaction of one statement, which to a server is one round trip; its rows. Raises SQLAlchemyError."""
+        ...
+
 
 @asynccontextmanager
 async def open_transactions(engine: AsyncEngine, *, busy_timeout_ms: int | None = None) -> AsyncIterator[Transactions]:
@@ -84,6 +88,9 @@ class _FileTransactions:
 
     async def run(self, work: Callable[[Transaction, *Arguments], T], *arguments: *Arguments) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, *arguments)
+
+    async def run_one(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await self.run(lambda transaction: transaction.run(statement, values))
 
     async def aclose(self) -> None:
         """Waits for the transaction under way."""
