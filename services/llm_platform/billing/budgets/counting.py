@@ -66,24 +66,24 @@ archived = select(
 """The same of what was removed."""
 
 
-def sums(budget: Budget, within: Window, *, after: int, up_to: int) -> Select[Any]:
+def sums(budget: Budget, within: Window, *, after: int, up_to: int) -> Select[int, int]:
     """Spent and reserved of a budget in a window, by the entries with ``after < sequence <= up_to``."""
     rows = counted.where(entries.c.sequence > after, entries.c.sequence <= up_to).subquery("counted")
     return _sums(rows, budget, within)
 
 
-def archived_sums(budget: Budget, within: Window) -> Select[Any]:
+def archived_sums(budget: Budget, within: Window) -> Select[int, int]:
     """The part of entries that were removed."""
     return _sums(archived.subquery("counted"), budget, within)
 
 
-def unposted_sums(budget: Budget, within: Window) -> Select[Any]:
+def unposted_sums(budget: Budget, within: Window) -> Select[int, int]:
     """The part of it that the sweep has still to post."""
     rows = counted.where(entries.c.sequence.in_(select(unposted.c.sequence))).subquery("counted")
     return _sums(rows, budget, within)
 
 
-def _sums(rows: Any, budget: Budget, within: Window) -> Select[Any]:
+def _sums(rows: Any, budget: Budget, within: Window) -> Select[int, int]:
     conditions = [
         rows.c[f"{budget.scope}_id"] == budget.scope_id,
         rows.c.counts_at >= within.starts_at,
@@ -91,5 +91,4 @@ def _sums(rows: Any, budget: Budget, within: Window) -> Select[Any]:
     ]
     if budget.organization_id:
         conditions.append(rows.c.organization_id == budget.organization_id)
-    found: Select[Any] = select(total(rows.c.spent), total(rows.c.reserved)).where(*conditions)
-    return found
+    return select(total(rows.c.spent), total(rows.c.reserved)).where(*conditions)
