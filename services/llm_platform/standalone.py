@@ -20,6 +20,7 @@ from llm_platform.core.logging import get_logger
 from llm_platform.core.plain_text import warn_of_plain_text
 from llm_platform.gateway.app import open_gateway
 from llm_platform.head.app import open_head
+from llm_platform.head.store import database as rules_of_head
 from llm_platform.model_proxy.app import open_model_proxy
 from llm_platform.proto import accounts_pb2
 from llm_platform.rate_limiter.app import open_limiter
@@ -33,7 +34,9 @@ def run(config: Config, notices: Sequence[str] = ()) -> int:
     async def start(runtime: lifecycle.Runtime) -> None:
         for notice in notices:
             log.warning(notice)
-        _, catalogue = await asyncio.gather(auth_service.prepare(config), billing.prepare(config))
+        _, catalogue, _ = await asyncio.gather(
+            auth_service.prepare(config), billing.prepare(config), rules_of_head.prepare(config)
+        )
         await open_platform(runtime, catalogue)
 
     return lifecycle.run(config, start, public=True)
@@ -53,7 +56,10 @@ async def open_platform(runtime: lifecycle.Runtime, catalogue: Catalogue | None 
     if config.vault is not None:
         runtime.health.add("vault", secrets.check, required=False)  # the keys read before are used on
     proxy = await runtime.enter(open_model_proxy(config, secrets, ledger))
-    head = await runtime.enter(open_head(config, proxy.inference, ledger, proxy.providers, limiter))
+    head = await runtime.enter(
+        open_head(config, proxy.inference, ledger, proxy.providers, limiter, reread=runtime.reread)
+    )
+    runtime.health.add("routing rules", head.rules.problem, required=False)
     gateway = await runtime.enter(
         open_gateway(config, head.inference, accounts, limiter, head.routing, runtime.health, proxy.providers)
     )
@@ -71,6 +77,7 @@ def _look_at_encryption(runtime: lifecycle.Runtime) -> None:
     urls = {
         "the accounts' database": stores.accounts_url,
         "the ledger's database": stores.ledger_url,
+        "the database of the routing rules": stores.routing_url,
         "the Redis of the limits": stores.limits_url.get_secret_value() if stores.limits_url else None,
         "Vault": vault.address if vault else None,
     }

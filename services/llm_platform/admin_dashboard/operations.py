@@ -55,6 +55,18 @@ OPERATIONS: tuple[Operation, ...] = (
     # The platform
     PROVIDER_HEALTH,
     providers("POST /api/providers:reload", "Reload", "Has the providers and their keys read again."),
+    providers("POST /api/providers/{name}:test", "Test", "Asks a provider for its list of models, with its key."),
     routing("POST /api/routing:decide", "Decide", "Decides as for a request, and calls nobody."),
+    routing("GET /api/routing", "Rules", "Shows the routing rules and definitions of providers in force."),
+    routing("PUT /api/routing", "PutRules", "Changes them: a new revision.", etag=True),
+    routing("POST /api/routing:import", "ImportRules", "Takes those of the configuration file.", etag=True),
+    routing("GET /api/routing/revisions", "ListRevisions", "Lists revisions with what each changed, newest first."),
+    routing("GET /api/routing/revisions/{number}", "GetRevision", "Shows a revision."),
+    routing(
+        "POST /api/routing/revisions/{number}:restore",
+        "RestoreRevision",
+        "A new revision that says what an earlier one did.",
+        etag=True,
+    ),
     audit("POST /api/audit:verify", "Verify", "Checks that the audit log is as it was written."),
 )

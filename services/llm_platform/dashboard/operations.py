@@ -24,7 +24,10 @@ _FIELD = re.compile(r"\{([a-z_]+)(\.\.\.)?\}")
 
 @dataclass(frozen=True)
 class Operation:
-    """``rpc`` is a unary method of ``port``'s service. ``text`` names fields of bytes that travel as plain text."""
+    """``rpc`` is a unary method of ``port``'s service. ``text`` names fields of bytes that travel as plain text.
+
+    ``etag``: it changes a whole, and still is to say what it is based on.
+    """
 
     method: str
     path: str
@@ -32,6 +35,7 @@ class Operation:
     rpc: str
     summary: str
     text: tuple[str, ...] = ()
+    etag: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +88,7 @@ class Operation:
     @property
     def needs_etag(self) -> bool:
         """A change of a part is based on what was read before."""
-        return self.method == "PATCH" and self.takes_etag
+        return self.takes_etag and (self.method == "PATCH" or self.etag)
 
 
 Maker = Callable[..., Operation]
@@ -93,8 +97,8 @@ Maker = Callable[..., Operation]
 def operations_of(port: Port[Any]) -> Maker:
     """Makes operations of ``port`` from ``"GET /api/keys", "ListKeys", "Lists keys."``."""
 
-    def operation(name: str, rpc: str, summary: str, text: tuple[str, ...] = ()) -> Operation:
+    def operation(name: str, rpc: str, summary: str, text: tuple[str, ...] = (), *, etag: bool = False) -> Operation:
         method, _, path = name.partition(" ")
-        return Operation(method, path, port, rpc, summary, text)
+        return Operation(method, path, port, rpc, summary, text, etag)
 
     return operation

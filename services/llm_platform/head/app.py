@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +12,18 @@ from llm_platform.core.config import Config
 from llm_platform.core.errors import CannotStartError
 from llm_platform.core.inference import Inference
 from llm_platform.core.lifecycle import in_background
+from llm_platform.core.plain_text import warn_of_plain_text
+from llm_platform.head.dry_run import DryRun
 from llm_platform.head.interfaces import ROUTING, Routing
 from llm_platform.head.provider_health import ProviderHealth
 from llm_platform.head.provider_limits import ProviderLimits
 from llm_platform.head.reservations import Reservations
-from llm_platform.head.routing import HeadRouting, Router
-from llm_platform.head.rules import DailyRules
+from llm_platform.head.routing import Decisions, HeadRouting, Router
 from llm_platform.head.service import HeadInference
+from llm_platform.head.store import database
+from llm_platform.head.store.in_force import RulesInForce
+from llm_platform.head.store.methods import RuleMethods
+from llm_platform.head.store.replicas import Replicas
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 
@@ -34,6 +39,7 @@ class Head:
 
     inference: Inference
     routing: Routing
+    rules: RulesInForce
     provider_health: ProviderHealth
     reservations: Reservations
     provider_limits: ProviderLimits | None = None
@@ -47,23 +53,45 @@ class Head:
 
 @asynccontextmanager
 async def open_head(
-    config: Config, inference: Inference, ledger: Ledger, providers: Providers, limiter: Limiter | None = None
+    config: Config,
+    inference: Inference,
+    ledger: Ledger,
+    providers: Providers,
+    limiter: Limiter | None = None,
+    *,
+    replicas: Mapping[str, Providers] | None = None,
+    reread: Callable[[], Config] | None = None,
 ) -> AsyncIterator[Head]:
-    """Head over model-proxy's inference and providers, and billing's ledger; ``limiter`` is for limits of providers."""
+    """Head over model-proxy's inference and providers, and billing's ledger; ``limiter`` is for limits of providers.
+
+    ``replicas`` are those of model-proxy by address, each by itself; default: ``providers`` is the only one. ``reread``
+    gives the configuration as it is when rules are taken from the file.
+    """
     health = ProviderHealth(providers)
     await health.refresh()
-    router = Router(DailyRules(config), health)
+    proxies = Replicas(replicas if replicas is not None else {MODEL_PROXY: providers})
     reservations = Reservations(ledger)
     limits = ProviderLimits(config, limiter) if limiter is not None and config.limits.providers else None
+    # A database in the own data folder is there whenever head is.
+    kept_at = config.service.data_dir / "routing.json" if config.stores.routing_url is not None else None
     try:
-        async with in_background(health.keep_refreshing(), "provider health"):
-            yield Head(
-                inference=HeadInference(inference, router, reservations, config.traffic.default_output_tokens, limits),
-                routing=HeadRouting(router),
-                provider_health=health,
-                reservations=reservations,
-                provider_limits=limits,
-            )
+        async with database.open_store(config) as store:
+            rules = RulesInForce(config, store, proxies, kept_at)
+            router = Router(rules, health)
+            async with rules.running(), in_background(health.keep_refreshing(), "provider health"):
+                yield Head(
+                    inference=HeadInference(
+                        inference, router, reservations, config.traffic.default_output_tokens, limits
+                    ),
+                    routing=HeadRouting(
+                        Decisions(router, DryRun(router, rules, health).decide),
+                        RuleMethods(config, store, rules, proxies, reread),
+                    ),
+                    rules=rules,
+                    provider_health=health,
+                    reservations=reservations,
+                    provider_limits=limits,
+                )
     finally:
         await reservations.aclose()
         if limits is not None:
@@ -76,23 +104,48 @@ async def start(runtime: Runtime) -> None:
     from llm_platform.relay.server import RelayServer
     from llm_platform.relay.settings import Settings
     from llm_platform.rpc.client import Peers
+    from llm_platform.rpc.peer import peer_name
     from llm_platform.rpc.server import serve
 
     config = runtime.config
     if config.listen.grpc is None:
         raise CannotStartError("listen.grpc must be set: tail and gateway reach head there.")
+    await database.prepare(config)
     peers = await runtime.enter(Peers(config))
+    replicas = {
+        endpoint: (await runtime.enter(Peers(_only(config, endpoint)))).remote(PROVIDERS)
+        for endpoint in config.peers.get(peer_name(PROVIDERS), ())
+    }
     inference = await runtime.enter(connect(config, MODEL_PROXY, settings=Settings(resend=False)))
     limiter = peers.remote(LIMITER) if config.limits.providers else None
-    head = await runtime.enter(open_head(config, inference, peers.remote(LEDGER), peers.remote(PROVIDERS), limiter))
+    head = await runtime.enter(
+        open_head(
+            config,
+            inference,
+            peers.remote(LEDGER),
+            peers.remote(PROVIDERS),
+            limiter,
+            replicas=replicas,
+            reread=runtime.reread,
+        )
+    )
     if head.provider_limits is not None:
         runtime.health.add(LIMITER.provider, head.provider_limits.degraded, required=False)
     runtime.health.add(MODEL_PROXY, inference.health_check)
     runtime.health.add(LEDGER.provider, peers.health_check(LEDGER.provider))
     runtime.health.add("provider health", head.provider_health.unknown, required=False)
+    runtime.health.add("routing rules", head.rules.problem, required=False)
+    warn_of_plain_text(runtime.health, "the database of the routing rules", config.stores.routing_url)
     relay = RelayServer(config, head.inference)
     # Open calls end first, then their holds are given back.
     runtime.on_drain(relay.drain)
     await serve(runtime, {config.listen.grpc: [(ROUTING, head.routing)]}, extra_handlers=[relay.handler])
     runtime.on_drain(head.drain)
     await runtime.enter(aclosing(relay))
+
+
+def _only(config: Config, endpoint: str) -> Config:
+    """The same with one endpoint of model-proxy's control side: its replicas are each asked by themselves."""
+    from llm_platform.rpc.peer import peer_name
+
+    return config.model_copy(update={"peers": {peer_name(PROVIDERS): [endpoint]}})

@@ -91,13 +91,24 @@ def route(features: Features, rules: Rules, health: Mapping[str, ProviderState],
     matched = tuple(f"model:{features.model}->{rule.name}" for rule in serving)
     if not serving:
         return Decision(None, None, rules.strategy, matched, Rejection.MODEL_UNKNOWN)
-    usable = [rule for rule in serving if health.get(rule.name, _UNKNOWN).usable]
+    usable = _usable(serving, health)
     if not usable:
         return Decision(None, None, rules.strategy, matched, Rejection.NO_PROVIDER_USABLE)
     ranked = _ranked(usable, features.model, rules.strategy, health, turn)
     primary = _target(ranked[0], features.model)
     fallback = _target(ranked[1], features.model) if rules.failover and len(ranked) > 1 else None
     return Decision(primary, fallback, rules.strategy, matched)
+
+
+def ranking(features: Features, rules: Rules, health: Mapping[str, ProviderState], turn: int) -> Sequence[ProviderRule]:
+    """Everyone that could take the call, in the order of ``route``: the primary, the fallback, and the others."""
+    serving = [rule for rule in rules.providers if rule.enabled and features.model in rule.models]
+    usable = _usable(serving, health)
+    return _ranked(usable, features.model, rules.strategy, health, turn) if usable else []
+
+
+def _usable(serving: Sequence[ProviderRule], health: Mapping[str, ProviderState]) -> list[ProviderRule]:
+    return [rule for rule in serving if health.get(rule.name, _UNKNOWN).usable]
 
 
 def _ranked(

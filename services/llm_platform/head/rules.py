@@ -1,4 +1,4 @@
-"""The routing rules as the configuration file states them."""
+"""The routing rules as a configuration states them: the file's, or one with the store's in place (``store``)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class DailyRules:
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
         self._config = config
+        self._served: frozenset[str] | None = None
         self._clock = clock
         self._day = int(clock() // _DAY_SECONDS)
         self._rules = self._of_the_day()
@@ -32,14 +33,31 @@ class DailyRules:
             self._rules = self._of_the_day()
         return self._rules
 
+    def take(self, config: Config, served: frozenset[str] | None) -> None:
+        """Others from now on. Of ``served`` providers only (None: of all of them) calls are given out."""
+        self._config = config
+        self._served = served
+        self._rules = self._of_the_day()
+
+    def of(self, config: Config) -> Rules:
+        """What the rules would be with these definitions."""
+        return rules_from(config, self._today())
+
     def _of_the_day(self) -> Rules:
-        return rules_from(self._config, datetime.fromtimestamp(self._day * _DAY_SECONDS, UTC).date())
+        return rules_from(self._config, self._today(), self._served)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._day * _DAY_SECONDS, UTC).date()
 
 
-def rules_from(config: Config, day: date) -> Rules:
-    """Rules of this configuration, providers in the order of the file."""
+def rules_from(config: Config, day: date, served: frozenset[str] | None = None) -> Rules:
+    """Rules of this configuration, providers in the order of the file; only the ``served`` (None: all)."""
     return Rules(
-        providers=tuple(_rule(name, provider, config, day) for name, provider in config.providers.items()),
+        providers=tuple(
+            _rule(name, provider, config, day)
+            for name, provider in config.providers.items()
+            if served is None or name in served
+        ),
         strategy=Strategy(config.routing.strategy),
         failover=config.routing.failover_enabled,
     )

@@ -18,10 +18,12 @@ from llm_platform.http.client.client import HttpClient
 from llm_platform.model_proxy.definitions import Definitions
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.model_proxy.journal import Journal
+from llm_platform.model_proxy.kept import Kept
 from llm_platform.model_proxy.keys import ProviderKeys
 from llm_platform.model_proxy.outbox import Outbox, adopt_orphans
 from llm_platform.model_proxy.providers import ProvidersService
 from llm_platform.model_proxy.service import ModelProxyService
+from llm_platform.model_proxy.trial import Trial
 from llm_platform.secrets_service.interfaces import SECRETS, Secrets
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ async def open_model_proxy(
     root = config.service.data_dir / "journal"
     keys = ProviderKeys(secrets)
     client = HttpClient()
-    definitions = Definitions(config, keys, client, reread)
+    definitions = Definitions(config, keys, client, reread, Kept(config.service.data_dir / "definitions.json"))
     journal = await _journal(root)
     outbox = Outbox(journal, ledger)
     await keys.fetch_first()
@@ -67,8 +69,10 @@ async def open_model_proxy(
         await outbox.flushed()
 
     try:
-        yield ModelProxy(service, ProvidersService(definitions.servings, definitions.reload), drain, journal.problem)
+        trial = Trial(keys, client, config.service.version)
+        yield ModelProxy(service, ProvidersService(definitions, trial), drain, journal.problem)
     finally:
+        definitions.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

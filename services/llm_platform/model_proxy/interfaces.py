@@ -1,4 +1,4 @@
-"""What model-proxy provides beside inference: the state of its providers."""
+"""What model-proxy provides beside inference: its providers, what they are defined as and how they are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from llm_platform.rpc.port import Port
 
 
 class Providers(Protocol):
-    """What model-proxy provides beside inference: the state of its providers."""
+    """What model-proxy provides beside inference: its providers, what they are defined as and how they are."""
 
     async def health(self, request: common_pb2.Empty) -> providers_pb2.ProviderHealths: ...
 
     async def reload(self, request: common_pb2.Empty) -> common_pb2.Empty: ...
+
+    async def apply(self, request: providers_pb2.ApplyRequest) -> providers_pb2.Applied: ...
+
+    async def test(self, request: providers_pb2.TestRequest) -> providers_pb2.TestReport: ...
 
 
 PROVIDERS = Port(

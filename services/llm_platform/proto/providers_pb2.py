@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
+from llm_platform.proto import rules_pb2 as llm__platform_dot_proto_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"llm_platform/proto/providers.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"\xb1\x01\n\x0eProviderHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x11\n\tsuccesses\x18\x07 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x08 \x01(\x04\x12\r\n\x05score\x18\t \x01(\x01\x12\x0f\n\x07\x63ircuit\x18\n \x01(\t\"8\n\x0fProviderHealths\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.llm.v1.ProviderHealth2o\n\tProviders\x12\x35\n\x06Health\x12\r.llm.v1.Empty\x1a\x17.llm.v1.ProviderHealths\"\x03\x90\x02\x01\x12+\n\x06Reload\x12\r.llm.v1.Empty\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"llm_platform/proto/providers.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\x1a\x1ellm_platform/proto/rules.proto\"\xb1\x01\n\x0eProviderHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x11\n\tsuccesses\x18\x07 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x08 \x01(\x04\x12\r\n\x05score\x18\t \x01(\x01\x12\x0f\n\x07\x63ircuit\x18\n \x01(\t\"Z\n\x0fProviderHealths\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.llm.v1.ProviderHealth\x12 \n\x07\x61pplied\x18\x02 \x01(\x0b\x32\x0f.llm.v1.Applied\")\n\x07\x41pplied\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"z\n\x0c\x41pplyRequest\x12\x1e\n\x05rules\x18\x01 \x01(\x0b\x32\x0f.llm.v1.Applied\x12)\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x17.llm.v1.RoutingDocument\x12\x1f\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x0f.llm.v1.Applied\"K\n\x0bTestRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\ndefinition\x18\x02 \x01(\x0b\x32\x1a.llm.v1.ProviderDefinition\"^\n\nTestReport\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\r\x12\x14\n\x0cmilliseconds\x18\x04 \x01(\r\x12\x0e\n\x06models\x18\x05 \x03(\t2\xda\x01\n\tProviders\x12\x35\n\x06Health\x12\r.llm.v1.Empty\x1a\x17.llm.v1.ProviderHealths\"\x03\x90\x02\x01\x12+\n\x06Reload\x12\r.llm.v1.Empty\x1a\r.llm.v1.Empty\"\x03\x90\x02\x02\x12\x33\n\x05\x41pply\x12\x14.llm.v1.ApplyRequest\x1a\x0f.llm.v1.Applied\"\x03\x90\x02\x02\x12\x34\n\x04Test\x12\x13.llm.v1.TestRequest\x1a\x12.llm.v1.TestReport\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERS'].methods_by_name['Health']._serialized_options = b'\220\002\001'
   _globals['_PROVIDERS'].methods_by_name['Reload']._loaded_options = None
   _globals['_PROVIDERS'].methods_by_name['Reload']._serialized_options = b'\220\002\002'
-  _globals['_PROVIDERHEALTH']._serialized_start=80
-  _globals['_PROVIDERHEALTH']._serialized_end=257
-  _globals['_PROVIDERHEALTHS']._serialized_start=259
-  _globals['_PROVIDERHEALTHS']._serialized_end=315
-  _globals['_PROVIDERS']._serialized_start=317
-  _globals['_PROVIDERS']._serialized_end=428
+  _globals['_PROVIDERS'].methods_by_name['Apply']._loaded_options = None
+  _globals['_PROVIDERS'].methods_by_name['Apply']._serialized_options = b'\220\002\002'
+  _globals['_PROVIDERS'].methods_by_name['Test']._loaded_options = None
+  _globals['_PROVIDERS'].methods_by_name['Test']._serialized_options = b'\220\002\001'
+  _globals['_PROVIDERHEALTH']._serialized_start=112
+  _globals['_PROVIDERHEALTH']._serialized_end=289
+  _globals['_PROVIDERHEALTHS']._serialized_start=291
+  _globals['_PROVIDERHEALTHS']._serialized_end=381
+  _globals['_APPLIED']._serialized_start=383
+  _globals['_APPLIED']._serialized_end=424
+  _globals['_APPLYREQUEST']._serialized_start=426
+  _globals['_APPLYREQUEST']._serialized_end=548
+  _globals['_TESTREQUEST']._serialized_start=550
+  _globals['_TESTREQUEST']._serialized_end=625
+  _globals['_TESTREPORT']._serialized_start=627
+  _globals['_TESTREPORT']._serialized_end=721
+  _globals['_PROVIDERS']._serialized_start=724
+  _globals['_PROVIDERS']._serialized_end=942
 # @@protoc_insertion_point(module_scope)

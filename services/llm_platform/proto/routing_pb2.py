@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from llm_platform.proto import common_pb2 as llm__platform_dot_proto_dot_common__pb2
+from llm_platform.proto import rules_pb2 as llm__platform_dot_proto_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/routing.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\"J\n\rDecideRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\"7\n\x0bRouteTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\"\x95\x01\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12$\n\x07primary\x18\x02 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12%\n\x08\x66\x61llback\x18\x03 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12\x15\n\rmatched_rules\x18\x04 \x03(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\"6\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\")\n\tModelList\x12\x1c\n\x05items\x18\x01 \x03(\x0b\x32\r.llm.v1.Model2r\n\x07Routing\x12\x36\n\x06\x44\x65\x63ide\x12\x15.llm.v1.DecideRequest\x1a\x10.llm.v1.Decision\"\x03\x90\x02\x01\x12/\n\x06Models\x12\r.llm.v1.Empty\x1a\x11.llm.v1.ModelList\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n llm_platform/proto/routing.proto\x12\x06llm.v1\x1a\x1fllm_platform/proto/common.proto\x1a\x1ellm_platform/proto/rules.proto\"\x86\x01\n\rDecideRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61llowed_models\x18\x03 \x03(\t\x12\x0f\n\x07\x65xplain\x18\x04 \x01(\x08\x12)\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x17.llm.v1.RoutingDocument\"7\n\x0bRouteTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\"\xd2\x01\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12$\n\x07primary\x18\x02 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12%\n\x08\x66\x61llback\x18\x03 \x01(\x0b\x32\x13.llm.v1.RouteTarget\x12\x15\n\rmatched_rules\x18\x04 \x03(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\x12(\n\x0b\x65xplanation\x18\x06 \x03(\x0b\x32\x13.llm.v1.Explanation\x12\x11\n\trejection\x18\x07 \x01(\t\"@\n\x0b\x45xplanation\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"6\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owned_by\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\")\n\tModelList\x12\x1c\n\x05items\x18\x01 \x03(\x0b\x32\r.llm.v1.Model\"\x90\x02\n\x0fRoutingRevision\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x12\n\ncreated_at\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x10\n\x08restored\x18\x07 \x01(\r\x12)\n\x08\x64ocument\x18\x08 \x01(\x0b\x32\x17.llm.v1.RoutingDocument\x12#\n\x07\x63hanges\x18\t \x03(\x0b\x32\x12.llm.v1.RuleChange\x12\x14\n\x0c\x66ile_differs\x18\n \x01(\x08\x12&\n\x08replicas\x18\x0b \x03(\x0b\x32\x14.llm.v1.RulesReplica\"X\n\nRuleChange\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x13\n\x06\x62\x65\x66ore\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_beforeB\x08\n\x06_after\"@\n\x0cRulesReplica\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x0f\n\x07problem\x18\x03 \x01(\t\"X\n\x0fPutRulesRequest\x12)\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x17.llm.v1.RoutingDocument\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"D\n\x16RestoreRevisionRequest\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"0\n\x12ImportRulesRequest\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"=\n\x14ListRevisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x0cRevisionList\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.llm.v1.RoutingRevision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x12GetRevisionRequest\x12\x0e\n\x06number\x18\x01 \x01(\r2\x89\x04\n\x07Routing\x12\x36\n\x06\x44\x65\x63ide\x12\x15.llm.v1.DecideRequest\x1a\x10.llm.v1.Decision\"\x03\x90\x02\x01\x12/\n\x06Models\x12\r.llm.v1.Empty\x1a\x11.llm.v1.ModelList\"\x03\x90\x02\x01\x12\x34\n\x05Rules\x12\r.llm.v1.Empty\x1a\x17.llm.v1.RoutingRevision\"\x03\x90\x02\x01\x12<\n\x08PutRules\x12\x17.llm.v1.PutRulesRequest\x1a\x17.llm.v1.RoutingRevision\x12J\n\x0fRestoreRevision\x12\x1e.llm.v1.RestoreRevisionRequest\x1a\x17.llm.v1.RoutingRevision\x12\x42\n\x0bImportRules\x12\x1a.llm.v1.ImportRulesRequest\x1a\x17.llm.v1.RoutingRevision\x12H\n\rListRevisions\x12\x1c.llm.v1.ListRevisionsRequest\x1a\x14.llm.v1.RevisionList\"\x03\x90\x02\x01\x12G\n\x0bGetRevision\x12\x1a.llm.v1.GetRevisionRequest\x1a\x17.llm.v1.RoutingRevision\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +37,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTING'].methods_by_name['Decide']._serialized_options = b'\220\002\001'
   _globals['_ROUTING'].methods_by_name['Models']._loaded_options = None
   _globals['_ROUTING'].methods_by_name['Models']._serialized_options = b'\220\002\001'
-  _globals['_DECIDEREQUEST']._serialized_start=77
-  _globals['_DECIDEREQUEST']._serialized_end=151
-  _globals['_ROUTETARGET']._serialized_start=153
-  _globals['_ROUTETARGET']._serialized_end=208
-  _globals['_DECISION']._serialized_start=211
-  _globals['_DECISION']._serialized_end=360
-  _globals['_MODEL']._serialized_start=362
-  _globals['_MODEL']._serialized_end=416
-  _globals['_MODELLIST']._serialized_start=418
-  _globals['_MODELLIST']._serialized_end=459
-  _globals['_ROUTING']._serialized_start=461
-  _globals['_ROUTING']._serialized_end=575
+  _globals['_ROUTING'].methods_by_name['Rules']._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['Rules']._serialized_options = b'\220\002\001'
+  _globals['_ROUTING'].methods_by_name['ListRevisions']._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['ListRevisions']._serialized_options = b'\220\002\001'
+  _globals['_ROUTING'].methods_by_name['GetRevision']._loaded_options = None
+  _globals['_ROUTING'].methods_by_name['GetRevision']._serialized_options = b'\220\002\001'
+  _globals['_DECIDEREQUEST']._serialized_start=110
+  _globals['_DECIDEREQUEST']._serialized_end=244
+  _globals['_ROUTETARGET']._serialized_start=246
+  _globals['_ROUTETARGET']._serialized_end=301
+  _globals['_DECISION']._serialized_start=304
+  _globals['_DECISION']._serialized_end=514
+  _globals['_EXPLANATION']._serialized_start=516
+  _globals['_EXPLANATION']._serialized_end=580
+  _globals['_MODEL']._serialized_start=582
+  _globals['_MODEL']._serialized_end=636
+  _globals['_MODELLIST']._serialized_start=638
+  _globals['_MODELLIST']._serialized_end=679
+  _globals['_ROUTINGREVISION']._serialized_start=682
+  _globals['_ROUTINGREVISION']._serialized_end=954
+  _globals['_RULECHANGE']._serialized_start=956
+  _globals['_RULECHANGE']._serialized_end=1044
+  _globals['_RULESREPLICA']._serialized_start=1046
+  _globals['_RULESREPLICA']._serialized_end=1110
+  _globals['_PUTRULESREQUEST']._serialized_start=1112
+  _globals['_PUTRULESREQUEST']._serialized_end=1200
+  _globals['_RESTOREREVISIONREQUEST']._serialized_start=1202
+  _globals['_RESTOREREVISIONREQUEST']._serialized_end=1270
+  _globals['_IMPORTRULESREQUEST']._serialized_start=1272
+  _globals['_IMPORTRULESREQUEST']._serialized_end=1320
+  _globals['_LISTREVISIONSREQUEST']._serialized_start=1322
+  _globals['_LISTREVISIONSREQUEST']._serialized_end=1383
+  _globals['_REVISIONLIST']._serialized_start=1385
+  _globals['_REVISIONLIST']._serialized_end=1464
+  _globals['_GETREVISIONREQUEST']._serialized_start=1466
+  _globals['_GETREVISIONREQUEST']._serialized_end=1502
+  _globals['_ROUTING']._serialized_start=1505
+  _globals['_ROUTING']._serialized_end=2026
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 
 from llm_platform.admin_dashboard.operations import OPERATIONS as ADMIN
 from llm_platform.core import catalog
@@ -26,7 +27,8 @@ def called(visitor: Visitor, operation: Operation, **headers: str) -> Any:
     """The operation, about something that is not there."""
     path = operation.path.replace("...}", "}")
     for name in operation.path_fields:
-        path = path.replace(f"{{{name}}}", "nobody")
+        is_number = operation.request.fields_by_name[name].type == FieldDescriptor.TYPE_UINT32
+        path = path.replace(f"{{{name}}}", "404" if is_number else "nobody")
     body = {} if operation.has_body else None
     if operation.text:
         body = {"value": "x"}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from llm_platform.core.config import Config
 from llm_platform.core.errors import PlatformError
+from llm_platform.head.app import Head, open_head
+from llm_platform.head.store.database import open_store
 from llm_platform.proto import common_pb2, inference_pb2, ledger_pb2, providers_pb2
 
 
@@ -108,6 +114,12 @@ class ProviderStates:
     async def reload(self, request: common_pb2.Empty) -> common_pb2.Empty:
         return request
 
+    async def apply(self, request: providers_pb2.ApplyRequest) -> providers_pb2.Applied:
+        raise NotImplementedError
+
+    async def test(self, request: providers_pb2.TestRequest) -> providers_pb2.TestReport:
+        raise NotImplementedError
+
 
 CONFIG = Config.model_validate(
     {
@@ -120,6 +132,33 @@ CONFIG = Config.model_validate(
         "traffic": {"default_output_tokens": 1000},
     }
 )
+
+
+_migrated: dict[str, bytes] = {}
+
+
+async def make_store(directory: Path) -> None:
+    """An empty store of rules. It is migrated once and copied from then on."""
+    if not _migrated:
+        with TemporaryDirectory() as first:
+            async with open_store(in_directory(CONFIG, Path(first))):
+                pass
+            _migrated["routing.sqlite"] = (Path(first) / "routing.sqlite").read_bytes()
+    for name, content in _migrated.items():
+        (directory / name).write_bytes(content)
+
+
+def in_directory(config: Config, directory: Path) -> Config:
+    return config.model_copy(update={"service": config.service.model_copy(update={"data_dir": directory})})
+
+
+@asynccontextmanager
+async def opened(config: Config, *arguments: Any) -> AsyncIterator[Head]:
+    """``open_head`` with an empty store."""
+    with TemporaryDirectory() as directory:
+        await make_store(Path(directory))
+        async with open_head(in_directory(config, Path(directory)), *arguments) as head:
+            yield head
 
 
 def call(**fields: object) -> inference_pb2.Open:

@@ -11,10 +11,10 @@ import pytest
 from llm_platform.core.config import Config
 from llm_platform.core.errors import Code, Fault, PlatformError
 from llm_platform.core.inference import Reply, pour
-from llm_platform.head.app import Head, open_head
+from llm_platform.head.app import Head
 from llm_platform.proto import common_pb2, limiter_pb2
 from llm_platform.rate_limiter.service import MemoryLimiter
-from tests.unit.head.parts import CONFIG, ProviderStates, Proxy, RecordingLedger, call
+from tests.unit.head.parts import CONFIG, ProviderStates, Proxy, RecordingLedger, call, opened
 
 
 class Counted(MemoryLimiter):
@@ -57,7 +57,7 @@ class Parts:
 @asynccontextmanager
 async def running(**providers: dict[str, int]) -> AsyncIterator[Parts]:
     limiter, proxy, ledger = Counted(), Proxy(), RecordingLedger()
-    async with open_head(limited(**providers), proxy, ledger, ProviderStates(), limiter) as head:
+    async with opened(limited(**providers), proxy, ledger, ProviderStates(), limiter) as head:
         yield Parts(head, limiter, proxy, ledger)
 
 
@@ -165,6 +165,6 @@ async def test_no_limit_holds_when_they_are_switched_off() -> None:
     config = limited(alone={"concurrency": 1}).model_copy(
         update={"security": Config.model_validate({"security": {"rate_limiting_enabled": False}}).security}
     )
-    async with open_head(config, Proxy(), RecordingLedger(), ProviderStates(), limiter) as head:
+    async with opened(config, Proxy(), RecordingLedger(), ProviderStates(), limiter) as head:
         await asyncio.gather(*(head.inference.open(call(model="single"), b"") for _ in range(3)))
     assert not limiter.asked

@@ -11,9 +11,9 @@ import pytest
 from llm_platform.core.batch import Batcher
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.head import reservations
-from llm_platform.head.app import Head, open_head
+from llm_platform.head.app import Head
 from llm_platform.proto import common_pb2, providers_pb2, routing_pb2
-from tests.unit.head.parts import CONFIG, ProviderStates, Proxy, RecordingLedger, call
+from tests.unit.head.parts import CONFIG, ProviderStates, Proxy, RecordingLedger, call, opened
 
 FAILED = PlatformError(Code.PROVIDER_FAILED, "It failed.")
 
@@ -28,7 +28,7 @@ class Parts(NamedTuple):
 @pytest.fixture
 async def parts() -> AsyncIterator[Parts]:
     proxy, ledger, providers = Proxy(), RecordingLedger(), ProviderStates()
-    async with open_head(CONFIG, proxy, ledger, providers) as head:
+    async with opened(CONFIG, proxy, ledger, providers) as head:
         yield Parts(head, proxy, ledger, providers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 
@@ -14,7 +15,7 @@ from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.health import Health
 from llm_platform.head.engine import ProviderRule, Rules
 from llm_platform.head.provider_health import ProviderHealth
-from llm_platform.head.routing import HeadRouting, Router
+from llm_platform.head.routing import Decisions, Router
 from llm_platform.http.dialects.openai import OpenAI
 from llm_platform.http.entry import Entry
 from llm_platform.http.limits import RateLimits
@@ -134,14 +135,21 @@ class NoProviders:
     async def reload(self, request: common_pb2.Empty) -> common_pb2.Empty:
         return request
 
+    async def apply(self, request: providers_pb2.ApplyRequest) -> providers_pb2.Applied:
+        return request.rules
+
+    async def test(self, request: providers_pb2.TestRequest) -> providers_pb2.TestReport:
+        return providers_pb2.TestReport(models=[request.name])
+
 
 def config(**sections: dict[str, object]) -> Config:
     return Config.model_validate({"listen": {"http": 0}, **sections})
 
 
-def routing(*models: str) -> HeadRouting:
+def routing(*models: str) -> Any:
+    """Only what entries ask."""
     rules = Rules((ProviderRule("echo", {model: model for model in models or ("m", "narrow-model")}),))
-    return HeadRouting(Router(lambda: rules, ProviderHealth(NoProviders())))
+    return Decisions(Router(lambda: rules, ProviderHealth(NoProviders())))
 
 
 @asynccontextmanager

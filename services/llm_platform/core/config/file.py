@@ -22,7 +22,7 @@ from llm_platform.core.config.document import ConfigError, Document, Location, P
 from llm_platform.core.config.environment import apply as apply_environment
 from llm_platform.core.redaction import redacted
 
-__all__ = ["ConfigError", "Loaded", "Problem", "effective", "load", "read"]
+__all__ = ["ConfigError", "Loaded", "Problem", "check_sections", "effective", "load", "read"]
 
 
 class Loaded(NamedTuple):
@@ -50,6 +50,11 @@ def read(path: Path | None, environment: Mapping[str, str]) -> Loaded:
     notices = apply_environment(document, environment)
     config = _validate(document)
     return Loaded(config, notices + _attention(config))
+
+
+def check_sections(sections: dict[str, Any]) -> Config:
+    """The configuration of these sections and defaults, checked like a file. Raises ``ConfigError``."""
+    return _validate(Document(sections))
 
 
 def effective(config: Config) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from llm_platform.core.durable import remove_file, write_file
 from llm_platform.core.errors import CannotStartError
 from llm_platform.core.ids import new_id
-from llm_platform.secrets_service.durable import remove_file, write_file
 from llm_platform.secrets_service.embedded.keyring import Keyring
 from llm_platform.secrets_service.embedded.lock import OPENING_SECONDS, write_lock
 from llm_platform.secrets_service.embedded.sealing import Sealer, TamperedError

@@ -22,9 +22,9 @@ from typing import Protocol
 
 import msgspec
 
+from llm_platform.core.durable import remove_file, write_file
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.key_file import KEY_BYTES, UnusableKeyError, parse_key, read_or_make_key
-from llm_platform.secrets_service.durable import remove_file, write_file
 from llm_platform.secrets_service.embedded.lock import write_lock
 from llm_platform.secrets_service.embedded.sealing import Sealer
 from llm_platform.secrets_service.passphrase import (
