@@ -12,7 +12,7 @@ _WITHOUT_DATABASE = {*_BARE, "sqlalchemy", "alembic", "argon2"}
 _SERVICES = {
     "tail": _WITHOUT_DATABASE,
     "gateway": _WITHOUT_DATABASE,
-    "head": _WITHOUT_DATABASE,
+    "head": {*_BARE, "alembic", "argon2", "sqlalchemy.dialects.postgresql"},
     "model_proxy": _WITHOUT_DATABASE,
     "rate_limiter": _WITHOUT_DATABASE,
     "secrets_service": _WITHOUT_DATABASE - {"cryptography"},
