@@ -35,7 +35,7 @@ def seen_by(stack: Stack, browser: Browser) -> Iterator[Callable[[str, str], See
 
     def open_(dashboard: str, who: str) -> Seen:
         if (dashboard, who) not in opened:
-            opened[dashboard, who] = seen = Seen(browser, stack, dashboard)
+            opened[dashboard, who] = seen = Seen.in_(browser, stack, dashboard)
             seen.sign_in(who)
         return opened[dashboard, who]
 

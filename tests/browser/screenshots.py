@@ -25,7 +25,7 @@ def main() -> None:
         chromium.running() as browser,
     ):
         for (dashboard, (paths, who)), scheme, (size, viewport) in product(PAGES.items(), SCHEMES, SIZES.items()):
-            seen = Seen(browser, stack, dashboard, color_scheme=scheme, viewport=viewport)
+            seen = Seen.in_(browser, stack, dashboard, color_scheme=scheme, viewport=viewport)
             seen.page.goto(f"{seen.url}/sign-in")
             seen.settle()
             seen.page.screenshot(path=TARGET / f"{dashboard}-sign-in-{scheme}-{size}.png")

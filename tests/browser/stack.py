@@ -7,17 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from llm_platform.core import catalog
 from llm_platform.core.actor import ROLES
 from llm_platform.dashboard.pages import CHECKOUT
+from tests.compat.entries import simulator
 from tests.fleet import Fleet
 from tests.integration.dashboards.visitor import Visitor
 
 PASSWORD = "a pass phrase of tests 71"
 MODELS = ("echo", "echo-small")
+SIMULATED = "sim"
+"""A model of the provider ``sim``, whose key is not there in the beginning: ``llm/sim/api_key``."""
+HOSTILE_MODEL = "<img/src=x/onerror=window.__xss=1>"
+"""Another one of the same provider."""
 _CALLS = 30
 
 
@@ -29,6 +35,8 @@ class Stack:
     admin: Visitor
     admin_password: str
     key: str
+    provider_url: str
+    """Of the simulator, without its path."""
 
     def url(self, dashboard: str) -> str:
         return self.fleet.url(f"{dashboard}-dashboard-1")
@@ -43,15 +51,25 @@ def build_pages() -> None:
 @contextmanager
 def running(directory: Path) -> Iterator[Stack]:
     build_pages()
-    settings = {
-        "providers": {"echo": {"type": "echo", "models": list(MODELS)}},
-        "billing": {"prices": {f"echo/{model}": [150_000, 600_000] for model in MODELS}},
-    }
-    with Fleet(directory, settings=settings, services=catalog.load().services) as fleet:
+    with (
+        simulator() as provider,
+        Fleet(directory, settings=_settings(provider), services=catalog.load().services) as fleet,
+    ):
         password = fleet.command("bootstrap")["password"]
         admin = Visitor(fleet.url("admin-dashboard-1"))
         admin.sign_in("admin", password)
-        yield Stack(fleet, admin, password, _furnish(fleet, admin))
+        yield Stack(fleet, admin, password, _furnish(fleet, admin), provider.removesuffix("/v1"))
+
+
+def _settings(provider: str) -> dict[str, Any]:
+    served = [*(f"echo/{model}" for model in MODELS), f"sim/{SIMULATED}", f"sim/{HOSTILE_MODEL}"]
+    return {
+        "providers": {
+            "echo": {"type": "echo", "models": list(MODELS)},
+            "sim": {"type": "openai", "base_url": provider, "retry_count": 0, "models": [SIMULATED, HOSTILE_MODEL]},
+        },
+        "billing": {"prices": {model: [150_000, 600_000] for model in served}},
+    }
 
 
 def _furnish(fleet: Fleet, admin: Visitor) -> str:

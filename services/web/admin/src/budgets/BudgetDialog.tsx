@@ -9,9 +9,9 @@ import {
   useSession,
   viewerZone,
   type Budget,
+  useEdited,
 } from '@llm-platform/shared';
 import { FormDialog } from '../forms/FormDialog';
-import { useEdited } from '../forms/useEdited';
 import type { Kind } from '../names/names';
 import { SubjectSelect } from '../names/SubjectSelect';
 import { changed } from '../query/changed';

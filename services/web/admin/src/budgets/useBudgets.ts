@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { api, listOf, useLive, type Budget, type List, type Query } from '@llm-platform/shared';
+import { api, listOf, live, useLive, type Budget, type List, type Query } from '@llm-platform/shared';
 
 const PAGE = 50;
 
@@ -12,7 +12,7 @@ export function useBudgets(query: Query): List<Budget> {
       api.get<{ items: Budget[] }>('/api/budgets', { ...query, after: pageParam, limit: PAGE }, signal),
     initialPageParam: '',
     getNextPageParam: page => (page.items.length === PAGE ? page.items.at(-1)?.budget_id : undefined),
-    refetchInterval: interval,
+    refetchInterval: live(interval),
     placeholderData: keepPreviousData,
   });
   return listOf(result, page => page.items);

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
-import { describe, Notice, Problem } from '@llm-platform/shared';
-import { useState, type ReactNode } from 'react';
+import { describe, Notice, Problem, StaleNotice } from '@llm-platform/shared';
+import type { ReactNode } from 'react';
 import { useSave } from './save';
 
 interface FormDialogProps<V extends Record<string, unknown>> {
@@ -36,7 +36,7 @@ export function FormDialog<V extends Record<string, unknown>>(props: FormDialogP
         <Stack>
           {children}
           {error instanceof Problem && error.stale && reload ? (
-            <Stale reload={reload} onDone={() => saving.reset()} />
+            <StaleNotice reload={reload} onDone={() => saving.reset()} />
           ) : (
             error && <Notice kind="error">{describe(error)}</Notice>
           )}
@@ -51,24 +51,5 @@ export function FormDialog<V extends Record<string, unknown>>(props: FormDialogP
         </Stack>
       </form>
     </Modal>
-  );
-}
-
-function Stale({ reload, onDone }: { reload: (keep: boolean) => Promise<void>; onDone: () => void }) {
-  const [failure, setFailure] = useState<unknown>(null);
-  const load = (keep: boolean) => reload(keep).then(onDone, setFailure);
-  return (
-    <Notice kind="warning" title="Somebody else has changed this">
-      What you have entered is still here. Load their version, or keep yours and save it over theirs.
-      {failure ? <div>{describe(failure)}</div> : null}
-      <Group gap="xs" mt="xs">
-        <Button size="xs" variant="default" onClick={() => void load(false)}>
-          Load theirs
-        </Button>
-        <Button size="xs" variant="default" onClick={() => void load(true)}>
-          Keep mine
-        </Button>
-      </Group>
-    </Notice>
   );
 }

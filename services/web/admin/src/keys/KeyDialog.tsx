@@ -15,9 +15,9 @@ import {
   type CreatedKey,
   type Key,
   type Model,
+  useEdited,
 } from '@llm-platform/shared';
 import { FormDialog } from '../forms/FormDialog';
-import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
 import { SubjectSelect } from '../names/SubjectSelect';
 import { changed } from '../query/changed';
@@ -109,7 +109,7 @@ export function KeyDialog({ apiKey, onClose }: KeyDialogProps) {
         label="Name"
         placeholder="What it is for"
         data-autofocus
-        maxLength={200}
+        maxLength={100}
         autoComplete="off"
         {...form.getInputProps('name')}
       />

@@ -1,9 +1,16 @@
 import { TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { api, LimitsFields, limitsOf, limitsText, path, type Organization } from '@llm-platform/shared';
+import {
+  api,
+  LimitsFields,
+  limitsOf,
+  limitsText,
+  path,
+  type Organization,
+  useEdited,
+} from '@llm-platform/shared';
 import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
-import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
 import { changed } from '../query/changed';
 
@@ -36,7 +43,7 @@ export function OrganizationDialog({ organization, onClose }: OrganizationDialog
       onClose={onClose}
       reload={reload}
     >
-      <TextInput label="Name" data-autofocus maxLength={200} {...form.getInputProps('name')} />
+      <TextInput label="Name" data-autofocus maxLength={100} {...form.getInputProps('name')} />
       <FieldGroup legend="Limits of all its keys together">
         <LimitsFields field={name => form.getInputProps(`limits.${name}`)} />
       </FieldGroup>

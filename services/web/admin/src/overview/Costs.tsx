@@ -21,7 +21,7 @@ export function Costs() {
   const before = useTotals(lastMonth);
   if (all.error && !all.totals) return <Failure error={all.error} onRetry={all.retry} />;
   return (
-    <Stats>
+    <Stats failed={!!(day.error ?? all.error)}>
       <Stat
         label="Cost today"
         value={day.totals && <Money amount={day.totals.cost} />}

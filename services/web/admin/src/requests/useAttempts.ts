@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { api, useLive, type Query } from '@llm-platform/shared';
+import { api, live, useLive, type Query } from '@llm-platform/shared';
 import type { Attempt, AttemptPage } from '../types';
 
 interface Found {
@@ -28,7 +28,7 @@ export function useAttempts(query: Query, enabled: boolean) {
       return { items: items.reverse(), more: cursor !== '' };
     },
     enabled,
-    refetchInterval: interval,
+    refetchInterval: live(interval),
     placeholderData: keepPreviousData,
   });
 }

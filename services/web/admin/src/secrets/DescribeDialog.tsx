@@ -52,7 +52,7 @@ export function DescribeDialog({ secret, onClose }: { secret: SecretInfo; onClos
         placeholder="Whose account it belongs to, where it is renewed"
         autosize
         minRows={2}
-        maxLength={1000}
+        maxLength={500}
         data-autofocus
         {...form.getInputProps('description')}
       />

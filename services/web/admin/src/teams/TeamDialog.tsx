@@ -1,9 +1,17 @@
 import { TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { api, LimitsFields, limitsOf, limitsText, path, useSession, type Team } from '@llm-platform/shared';
+import {
+  api,
+  LimitsFields,
+  limitsOf,
+  limitsText,
+  path,
+  useSession,
+  type Team,
+  useEdited,
+} from '@llm-platform/shared';
 import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
-import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
 import { changed } from '../query/changed';
 import { SubjectSelect } from '../names/SubjectSelect';
@@ -42,7 +50,7 @@ export function TeamDialog({ team, organization, onClose }: TeamDialogProps) {
       onClose={onClose}
       reload={reload}
     >
-      <TextInput label="Name" data-autofocus maxLength={200} {...form.getInputProps('name')} />
+      <TextInput label="Name" data-autofocus maxLength={100} {...form.getInputProps('name')} />
       {!base && session.platform && (
         <SubjectSelect
           kind="organization"

@@ -105,7 +105,7 @@ export function Component() {
       <Breadcrumb filters={entered} onKeep={keep} />
       <div className={classes.stack}>
         <div>
-          <Stats>
+          <Stats failed={!!daily.error}>
             <Stat label="Cost" value={totals && <Money amount={totals.cost} />} />
             <Stat label="Requests" value={totals && <Count of={totals.requests} />} />
             <Stat label="Input tokens" value={totals && <Count of={totals.input} />} />

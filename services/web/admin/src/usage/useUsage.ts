@@ -2,6 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import {
   api,
   listOf,
+  live,
   nano,
   useLive,
   type List,
@@ -19,7 +20,7 @@ export function useUsage(query: Query): List<UsageRow> {
       api.get<UsageReport>('/api/usage', { ...query, cursor: pageParam }, signal),
     initialPageParam: '',
     getNextPageParam: page => page.cursor || undefined,
-    refetchInterval: interval,
+    refetchInterval: live(interval),
     // Rows of another dimension are no stand-in for these.
     placeholderData: (previous, asked) =>
       String((asked?.queryKey[2] as Query | undefined)?.['by']) === String(query['by'])

@@ -1,9 +1,17 @@
 import { PasswordInput, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { api, LimitsFields, limitsOf, limitsText, path, useSession, type User } from '@llm-platform/shared';
+import {
+  api,
+  LimitsFields,
+  limitsOf,
+  limitsText,
+  path,
+  useSession,
+  type User,
+  useEdited,
+} from '@llm-platform/shared';
 import { FieldGroup } from '../forms/FieldGroup';
 import { FormDialog } from '../forms/FormDialog';
-import { useEdited } from '../forms/useEdited';
 import { named, validLimits } from '../forms/validate';
 import { SubjectSelect } from '../names/SubjectSelect';
 import { changed } from '../query/changed';
@@ -59,7 +67,7 @@ export function UserDialog({ user, onClose }: UserDialogProps) {
         <TextInput
           label="Name"
           data-autofocus
-          maxLength={200}
+          maxLength={100}
           autoComplete="off"
           {...form.getInputProps('name')}
         />

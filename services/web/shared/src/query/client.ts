@@ -1,6 +1,7 @@
 import { MutationCache, QueryClient } from '@tanstack/react-query';
 import { notifications } from '@mantine/notifications';
 import { describe, Problem } from '../api/problem';
+import { untilBack } from './recovery';
 
 declare module '@tanstack/react-query' {
   interface Register {
@@ -15,7 +16,7 @@ const retried = (failures: number, error: unknown) => failures < 1 && error inst
 
 export const queryClient = new QueryClient({
   defaultOptions: {
-    queries: { staleTime: 10_000, retry: retried, networkMode: 'always' },
+    queries: { staleTime: 10_000, retry: retried, networkMode: 'always', refetchInterval: untilBack },
     mutations: { networkMode: 'always' },
   },
   mutationCache: new MutationCache({

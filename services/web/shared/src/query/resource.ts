@@ -9,6 +9,7 @@ import {
 import { api, type Query } from '../api/client';
 import type { Page } from '../api/types';
 import { useLive } from '../live/useLive';
+import { live } from './recovery';
 
 interface ResourceOptions {
   enabled?: boolean;
@@ -29,7 +30,7 @@ export function useResource<T>(
     queryKey: [url, query],
     queryFn: ({ signal }) => api.get<T>(url, query, signal),
     enabled: options.enabled ?? true,
-    refetchInterval: options.live ? interval : false,
+    refetchInterval: live(options.live ? interval : false),
     ...(options.fresh && { staleTime: options.fresh * 1000 }),
     placeholderData: keepPreviousData,
   });
@@ -62,7 +63,7 @@ export function useList<T>(
     initialPageParam: '',
     getNextPageParam: nextPage,
     enabled: options.enabled ?? true,
-    refetchInterval: options.live ? interval : false,
+    refetchInterval: live(options.live ? interval : false),
     placeholderData: keepPreviousData,
   });
   return listOf(result, page => page.items);

@@ -1,4 +1,4 @@
-import { Center, Loader, Title } from '@mantine/core';
+import { Center, Loader, Title, VisuallyHidden } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Navigate, useLocation } from 'react-router';
 import { Problem } from '../api/problem';
@@ -31,7 +31,10 @@ export function SessionGate({ product, children }: { product: string; children: 
     }
     return (
       <Center h="100dvh" p="md">
-        <Failure error={query.error} onRetry={() => void query.refetch()} />
+        <main>
+          <VisuallyHidden component="h1">{product}</VisuallyHidden>
+          <Failure error={query.error} onRetry={() => void query.refetch()} />
+        </main>
       </Center>
     );
   }

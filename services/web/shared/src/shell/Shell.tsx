@@ -2,6 +2,7 @@ import { AppShell, Badge, Burger, Loader, ScrollArea } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { Suspense, useEffect } from 'react';
 import { NavLink, Outlet, useLocation } from 'react-router';
+import { AwayNotice } from '../feedback/AwayNotice';
 import { useCan, useInfo } from '../session/session';
 import { Mark } from './Mark';
 import { itemAt, visible, type NavigationGroup } from './navigation';
@@ -72,6 +73,7 @@ export function Shell({ product, navigation, otherLabel }: ShellProps) {
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
         <div className={classes.content}>
+          <AwayNotice />
           <Suspense fallback={<Loader type="dots" aria-label="Loading" />}>
             {barred ? <NotAllowed page={here.label} /> : <Outlet />}
           </Suspense>

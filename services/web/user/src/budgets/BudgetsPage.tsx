@@ -1,5 +1,14 @@
 import { Table, Text } from '@mantine/core';
-import { PageHeader, path, Section, useCan, useList, useResource, useSession } from '@llm-platform/shared';
+import {
+  Failure,
+  PageHeader,
+  path,
+  Section,
+  useCan,
+  useList,
+  useResource,
+  useSession,
+} from '@llm-platform/shared';
 import { shortCount, type Limits, type Organization, type Team, type User } from '@llm-platform/shared';
 import { Budgets } from './Budgets';
 
@@ -29,6 +38,7 @@ function LimitsOfAll() {
     {},
     { enabled: can('GET /api/organizations/{organization}') },
   );
+  const unknown = [user, teams, organization].find(each => each.error)?.error;
   const rows = [
     { name: 'All your keys together', limits: user.data?.limits },
     ...teams.items.map(team => ({ name: `Team ${team.name}`, limits: team.limits })),
@@ -39,29 +49,40 @@ function LimitsOfAll() {
   ];
   return (
     <Section title="Rate limits" description="A key can have tighter ones of its own." flush>
-      <Table.ScrollContainer minWidth={520} type="native" tabIndex={0}>
-        <Table aria-label="Rate limits" mt="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Applies to</Table.Th>
-              <Table.Th ta="right">Requests a minute</Table.Th>
-              <Table.Th ta="right">Tokens a minute</Table.Th>
-              <Table.Th ta="right">At the same time</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {rows.map(row => (
-              <Table.Tr key={row.name}>
-                <Table.Td>{row.name}</Table.Td>
-                <LimitCell limits={row.limits} name="requests_per_minute" />
-                <LimitCell limits={row.limits} name="tokens_per_minute" />
-                <LimitCell limits={row.limits} name="concurrency" />
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      {unknown ? <Failure error={unknown} /> : <LimitsTable rows={rows} />}
     </Section>
+  );
+}
+
+interface LimitsRow {
+  name: string;
+  limits: Limits | undefined;
+}
+
+function LimitsTable({ rows }: { rows: readonly LimitsRow[] }) {
+  return (
+    <Table.ScrollContainer minWidth={520} type="native" tabIndex={0}>
+      <Table aria-label="Rate limits" mt="sm">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Applies to</Table.Th>
+            <Table.Th ta="right">Requests a minute</Table.Th>
+            <Table.Th ta="right">Tokens a minute</Table.Th>
+            <Table.Th ta="right">At the same time</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.map(row => (
+            <Table.Tr key={row.name}>
+              <Table.Td>{row.name}</Table.Td>
+              <LimitCell limits={row.limits} name="requests_per_minute" />
+              <LimitCell limits={row.limits} name="tokens_per_minute" />
+              <LimitCell limits={row.limits} name="concurrency" />
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   );
 }
 

@@ -8,7 +8,10 @@ import {
   limitsOf,
   limitsText,
   Notice,
+  Problem,
+  StaleNotice,
   useCan,
+  useEdited,
   useList,
   useSession,
   type CreatedKey,
@@ -19,7 +22,7 @@ import {
 import { useMutation } from '@tanstack/react-query';
 import { useModels } from '../models/useModels';
 import { expiresAt, LIVES } from './expiry';
-import { createKey, updateKey, type KeySettings } from './keys';
+import { createKey, readKey, updateKey, type KeySettings } from './keys';
 
 interface KeyFormProps {
   /** Unset: a new one is made. */
@@ -28,7 +31,7 @@ interface KeyFormProps {
   onClose: () => void;
 }
 
-interface Values {
+type Values = {
   name: string;
   team: string | null;
   life: string;
@@ -36,7 +39,7 @@ interface Values {
   models: string[];
   ranges: string[];
   limits: LimitsText;
-}
+};
 
 const limitRules = Object.fromEntries(
   Object.keys(limitsText()).map(name => [
@@ -68,14 +71,15 @@ export function KeyForm({ edited, onCreated, onClose }: KeyFormProps) {
       limits: limitRules,
     },
   });
+  const { base, reload } = useEdited(edited, form, () => readKey(edited!), initial);
   const { role } = useSession();
   const onlyName = !!edited && role !== 'owner' && role !== 'admin';
   const models = useModels();
   const teams = useTeams(!edited);
   const save = useMutation({
     mutationFn: async (values: Values) => {
-      const wanted = wantedOf(values, edited);
-      if (edited) await updateKey(edited, onlyName ? { name: wanted.name } : wanted);
+      const wanted = wantedOf(values, base);
+      if (base) await updateKey(base, onlyName ? { name: wanted.name } : wanted);
       else onCreated?.(await createKey({ ...wanted, team: values.team ?? '' }));
     },
     onSuccess: () => edited && onClose(),
@@ -155,7 +159,11 @@ export function KeyForm({ edited, onCreated, onClose }: KeyFormProps) {
             </Accordion>
           </>
         )}
-        {save.error && <Notice kind="error">{describe(save.error)}</Notice>}
+        {save.error instanceof Problem && save.error.stale ? (
+          <StaleNotice reload={reload} onDone={save.reset} />
+        ) : (
+          save.error && <Notice kind="error">{describe(save.error)}</Notice>
+        )}
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>
             Cancel

@@ -102,7 +102,13 @@ export function Component() {
           </Empty>
         }
       />
-      <Modal opened={open?.dialog === 'new'} onClose={close} title={<Text fw={600}>New key</Text>} size="lg">
+      <Modal
+        opened={open?.dialog === 'new'}
+        onClose={close}
+        title={<Text fw={600}>New key</Text>}
+        size="lg"
+        closeOnClickOutside={false}
+      >
         <KeyForm onCreated={made => onSecret(made, 'Your new key')} onClose={close} />
       </Modal>
       <Modal
@@ -110,6 +116,7 @@ export function Component() {
         onClose={close}
         title={<Text fw={600}>Edit key</Text>}
         size="lg"
+        closeOnClickOutside={false}
       >
         {open?.dialog === 'edit' && <KeyForm edited={open.key} onClose={close} />}
       </Modal>

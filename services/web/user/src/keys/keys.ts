@@ -16,6 +16,8 @@ export async function createKey(given: KeySettings & { team: string }): Promise<
   return made;
 }
 
+export const readKey = (key: Key): Promise<Key> => api.get<Key>(path`/api/keys/${key.key_id}`);
+
 /** Refused when somebody else has changed the key since it was read. */
 export async function updateKey(
   key: Key,

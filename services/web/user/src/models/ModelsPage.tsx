@@ -99,7 +99,7 @@ function ModelRow({ model }: { model: Model }) {
     if (tiers.length === 0)
       return (
         <Text span c="dimmed">
-          –
+          {price.error ? '?' : '–'}
         </Text>
       );
     return tiers.map(tier => (

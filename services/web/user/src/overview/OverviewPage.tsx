@@ -51,7 +51,7 @@ export function Component() {
         </Section>
       ) : (
         <>
-          <Stats>
+          <Stats failed={!!(usage.error ?? month.error)}>
             <Stat
               label="Spent this month"
               value={monthRows && <Money amount={sum(monthRows, 'cost')} />}
