@@ -56,6 +56,7 @@ class Simulator:
         application.add_routes(
             [
                 web.post("/v1/chat/completions", self._complete),
+                web.get("/v1/models", self._list_models, allow_head=False),
                 web.get("/record", self._show_record),
                 web.delete("/record", self._clear_record),
                 web.get("/usage-export", self._show_export),
@@ -102,6 +103,17 @@ class Simulator:
             return web.Response(status=400, text=str(error))
         return web.Response(status=204)
 
+    async def _list_models(self, request: web.Request) -> web.Response:
+        """Those that were given a behaviour."""
+        try:
+            if await request.read():
+                raise RefusedError(400, "A list of models takes no body.")
+            self._check_key(request)
+        except RefusedError as refused:
+            return _error(refused.status, refused.message, refused.code, refused.param)
+        listed = [{"id": name, "object": "model", "created": 1, "owned_by": "simulator"} for name in self.behaviours]
+        return web.json_response({"object": "list", "data": listed})
+
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         try:
@@ -122,8 +134,7 @@ class Simulator:
             call.ended_at = time.monotonic()
             self.record.note(call)
 
-    def _authenticated(self, request: web.Request) -> str:
-        """The attempt's id, once the headers are in order."""
+    def _check_key(self, request: web.Request) -> None:
         if len(request.headers.getall("Authorization", ())) > 1:
             raise RefusedError(400, "Authorization was sent twice.")
         given = request.headers.get("Authorization", "")
@@ -132,6 +143,10 @@ class Simulator:
         shown = given.removeprefix("Bearer ")
         if shown not in self.keys:
             raise RefusedError(401, f"Incorrect API key provided: {shown}.", code="invalid_api_key")
+
+    def _authenticated(self, request: web.Request) -> str:
+        """The attempt's id, once the headers are in order."""
+        self._check_key(request)
         if request.content_type != "application/json":
             raise RefusedError(400, "Invalid content type; it must be application/json.")
         attempt_id = request.headers.get("X-Client-Request-Id", "")

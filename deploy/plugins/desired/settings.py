@@ -25,6 +25,8 @@ KEY_HOLDER = "model-proxy"
 """The only service that is given provider keys."""
 IDENTITY_HOLDER = "auth-service"
 """The only service that is given the secret of the identity provider."""
+RULES_HOLDER = "head"
+"""The only service that is told of the database of the routing rules."""
 OIDC_CALLBACK = "/sign-in/callback"
 
 
@@ -38,7 +40,16 @@ def settings_of(host: Host, service: str) -> dict[str, Any]:
     if "oidc" in settings:
         settings["oidc"] = {"redirect_uris": _redirect_uris(host), **settings["oidc"]}
     chosen = {name: settings[name] for name in (*SETTINGS_OF[service], *SETTINGS_OF_ALL) if name in settings}
-    return {section: _without_secrets(section, value, service) for section, value in chosen.items()}
+    stores = {"stores": store} if service == RULES_HOLDER and (store := _store_of_rules(host)) else {}
+    return {section: _without_secrets(section, value, service) for section, value in chosen.items()} | stores
+
+
+def _store_of_rules(host: Host) -> dict[str, str]:
+    """Where head keeps routing rules (docs/routing.md): a file of each host's own would not be the others'."""
+    url = host.settings.get("stores", {}).get("routing_url")
+    if url is None and len(host.hosts_of(RULES_HOLDER)) > 1:
+        url = "none"
+    return {"routing_url": url} if url else {}
 
 
 def _redirect_uris(host: Host) -> list[str]:

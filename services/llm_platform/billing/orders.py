@@ -35,7 +35,7 @@ class Pricing:
         """``now`` in microseconds."""
         if not item.reservation_id:
             return PlatformError(Code.INVALID_REQUEST, "A reservation needs an id.", param="reservation_id")
-        price = self.book.find(item.provider, item.model, now / 1_000_000) or self._unknown
+        price = self.book.find(item.provider, item.model, now / 1_000_000, item.provider_api) or self._unknown
         if price is None:
             return PlatformError(
                 Code.PRICE_UNKNOWN,
@@ -79,7 +79,7 @@ class Pricing:
         certainty = outcome.kind if outcome.kind in _CERTAINTIES else "estimated"
         course = _course(outcome)
         sent_at = min(course.sent_at or now, now) / 1_000_000
-        price = self.book.find(outcome.provider, outcome.model, sent_at) or self._unknown
+        price = self.book.find(outcome.provider, outcome.model, sent_at, outcome.provider_api) or self._unknown
         counts = _believed(outcome)
         known = counts is not None and certainty != "uncertain"
         amount = self._amount(outcome, price) if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from llm_platform.head.routing import Decisions, HeadRouting, Router
 from llm_platform.head.service import HeadInference
 from llm_platform.head.store import database
 from llm_platform.head.store.in_force import RulesInForce
+from llm_platform.head.store.kept import Kept
 from llm_platform.head.store.methods import RuleMethods
 from llm_platform.head.store.replicas import Replicas
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
@@ -72,16 +74,17 @@ async def open_head(
     proxies = Replicas(replicas if replicas is not None else {MODEL_PROXY: providers})
     reservations = Reservations(ledger)
     limits = ProviderLimits(config, limiter) if limiter is not None and config.limits.providers else None
-    # A database in the own data folder is there whenever head is.
-    kept_at = config.service.data_dir / "routing.json" if config.stores.routing_url is not None else None
+    kept = Kept(config.service.data_dir / "routing.json") if database.is_server(config) else None
+    known = await asyncio.to_thread(kept.read) if kept is not None else None
+    patience = database.START_SECONDS if known is None else database.KNOWING_START_SECONDS
     try:
-        async with database.open_store(config) as store:
-            rules = RulesInForce(config, store, proxies, kept_at)
+        async with database.open_store(config, patience) as store:
+            rules = RulesInForce(config, store, proxies, kept, known)
             router = Router(rules, health)
             async with rules.running(), in_background(health.keep_refreshing(), "provider health"):
                 yield Head(
                     inference=HeadInference(
-                        inference, router, reservations, config.traffic.default_output_tokens, limits
+                        inference, router, reservations, config.traffic.default_output_tokens, limits, rules.api_of
                     ),
                     routing=HeadRouting(
                         Decisions(router, DryRun(router, rules, health).decide),

@@ -7,7 +7,7 @@ and from then on it is the caller's (case 15: a later fallback would repeat text
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from llm_platform.core import ids, metrics, tracing
@@ -47,8 +47,11 @@ class HeadInference:
         reservations: Reservations,
         default_output_tokens: int,
         limits: ProviderLimits | None = None,
+        api_of: Callable[[str], str] = lambda _provider: "",
     ) -> None:
+        """``api_of`` a provider is what billing needs to know of a definition that its configuration does not have."""
         self._limits = limits
+        self._api_of = api_of
         self._inference = inference
         self._router = router
         self._reservations = reservations
@@ -139,6 +142,7 @@ class HeadInference:
         route = routed.route
         route.provider = target.provider
         route.upstream_model = target.upstream_model
+        route.provider_api = self._api_of(target.provider)
         route.reservation_id = ids.new_id("rsv")
         route.default_output_tokens = self._default_output_tokens * max(call.choices, 1)
         return routed
@@ -185,4 +189,5 @@ def _reserve(call: inference_pb2.Open, body: bytes) -> ledger_pb2.Reserve:
         entry=call.entry,
         team_id=call.principal.team_id,
         organization_id=call.principal.organization_id,
+        provider_api=route.provider_api,
     )

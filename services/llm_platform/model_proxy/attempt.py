@@ -71,6 +71,7 @@ class Attempt:
             request_id=call.request_id,
             team_id=call.principal.team_id,
             organization_id=call.principal.organization_id,
+            provider_api=route.provider_api,
         )
 
     async def journal(self) -> None:

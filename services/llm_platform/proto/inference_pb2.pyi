@@ -64,16 +64,18 @@ class Open(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., dialect: _Optional[str] = ..., model: _Optional[str] = ..., stream: _Optional[bool] = ..., principal: _Optional[_Union[_common_pb2.Principal, _Mapping]] = ..., max_output_tokens: _Optional[int] = ..., prompt_tokens_bound: _Optional[int] = ..., traceparent: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., forbid_retry: _Optional[bool] = ..., usage_wanted: _Optional[bool] = ..., route: _Optional[_Union[Route, _Mapping]] = ..., entry: _Optional[str] = ..., choices: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("provider", "upstream_model", "reservation_id", "default_output_tokens")
+    __slots__ = ("provider", "upstream_model", "reservation_id", "default_output_tokens", "provider_api")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_API_FIELD_NUMBER: _ClassVar[int]
     provider: str
     upstream_model: str
     reservation_id: str
     default_output_tokens: int
-    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., reservation_id: _Optional[str] = ..., default_output_tokens: _Optional[int] = ...) -> None: ...
+    provider_api: str
+    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., reservation_id: _Optional[str] = ..., default_output_tokens: _Optional[int] = ..., provider_api: _Optional[str] = ...) -> None: ...
 
 class Start(_message.Message):
     __slots__ = ("status", "content_type", "provider", "model", "headers")

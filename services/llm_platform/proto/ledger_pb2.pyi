@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Reserve(_message.Message):
-    __slots__ = ("reservation_id", "request_id", "key_id", "user_id", "provider", "model", "prompt_tokens_bound", "max_output_tokens", "default_output_tokens", "entry", "team_id", "organization_id")
+    __slots__ = ("reservation_id", "request_id", "key_id", "user_id", "provider", "model", "prompt_tokens_bound", "max_output_tokens", "default_output_tokens", "entry", "team_id", "organization_id", "provider_api")
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Reserve(_message.Message):
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     TEAM_ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_API_FIELD_NUMBER: _ClassVar[int]
     reservation_id: str
     request_id: str
     key_id: str
@@ -33,7 +34,8 @@ class Reserve(_message.Message):
     entry: str
     team_id: str
     organization_id: str
-    def __init__(self, reservation_id: _Optional[str] = ..., request_id: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prompt_tokens_bound: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., default_output_tokens: _Optional[int] = ..., entry: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ...) -> None: ...
+    provider_api: str
+    def __init__(self, reservation_id: _Optional[str] = ..., request_id: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prompt_tokens_bound: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., default_output_tokens: _Optional[int] = ..., entry: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., provider_api: _Optional[str] = ...) -> None: ...
 
 class ReserveBatch(_message.Message):
     __slots__ = ("items",)
@@ -62,7 +64,7 @@ class ReleaseBatch(_message.Message):
     def __init__(self, reservation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id", "not_archived", "first_byte_us", "duration_us", "provider_request_id")
+    __slots__ = ("attempt_id", "reservation_id", "kind", "usage", "status", "result", "final", "provider", "model", "sent_at", "key_id", "user_id", "request_id", "team_id", "organization_id", "not_archived", "first_byte_us", "duration_us", "provider_request_id", "provider_api")
     ATTEMPT_ID_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +84,7 @@ class Outcome(_message.Message):
     FIRST_BYTE_US_FIELD_NUMBER: _ClassVar[int]
     DURATION_US_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_API_FIELD_NUMBER: _ClassVar[int]
     attempt_id: str
     reservation_id: str
     kind: str
@@ -101,7 +104,8 @@ class Outcome(_message.Message):
     first_byte_us: int
     duration_us: int
     provider_request_id: str
-    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., not_archived: _Optional[bool] = ..., first_byte_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., provider_request_id: _Optional[str] = ...) -> None: ...
+    provider_api: str
+    def __init__(self, attempt_id: _Optional[str] = ..., reservation_id: _Optional[str] = ..., kind: _Optional[str] = ..., usage: _Optional[_Union[_common_pb2.Usage, _Mapping]] = ..., status: _Optional[int] = ..., result: _Optional[str] = ..., final: _Optional[bool] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., sent_at: _Optional[str] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., team_id: _Optional[str] = ..., organization_id: _Optional[str] = ..., not_archived: _Optional[bool] = ..., first_byte_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., provider_request_id: _Optional[str] = ..., provider_api: _Optional[str] = ...) -> None: ...
 
 class OutcomeBatch(_message.Message):
     __slots__ = ("items",)

@@ -198,3 +198,23 @@ def test_a_price_that_changes_with_the_hour_is_looked_up_each_minute(monkeypatch
     assert [prices.find("x", "y").revision for _ in range(2)] == ["a", "a"]  # type: ignore[union-attr]
     now[0] += 60
     assert prices.find("x", "y").revision == "b"  # type: ignore[union-attr]
+
+
+def test_a_provider_that_only_heads_store_defines_has_the_price_of_what_it_is() -> None:
+    prices = book(providers=openai(), billing=Billing(prices={"priced/*": [3, 4]}))
+    assert prices.find("new", "echo") is None
+    assert prices.find("new", "echo", api="echo") == ECHO
+    assert prices.find("new", "echo") == ECHO  # whoever asks without it
+    known = prices.find("openai", "gpt-4o-mini")
+    assert known is not None
+    assert prices.find("elsewhere", "gpt-4o-mini", api="https://api.openai.com/v1") == known
+    own = prices.find("priced", "m", api="echo")
+    assert own is not None
+    assert own != ECHO
+
+
+def test_a_provider_that_is_defined_otherwise_for_a_while_keeps_its_own_price() -> None:
+    prices = book(providers=openai())
+    known = prices.find("openai", "gpt-4o-mini")
+    assert prices.find("openai", "gpt-4o-mini", api="echo") == ECHO
+    assert prices.find("openai", "gpt-4o-mini") == known

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from llm_platform.core.config import Config
-from llm_platform.core.errors import PlatformError
+from llm_platform.core.errors import Code, PlatformError
 from llm_platform.head.app import Head, open_head
 from llm_platform.head.store.database import open_store
 from llm_platform.proto import common_pb2, inference_pb2, ledger_pb2, providers_pb2
@@ -134,6 +134,35 @@ CONFIG = Config.model_validate(
 )
 
 
+class Replica(ProviderStates):
+    """A replica of model-proxy that takes definitions."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.applied = providers_pb2.Applied()
+        self.taken: list[int] = []
+        self.refuses: PlatformError | None = None
+        self._have(names)
+
+    async def health(self, request: common_pb2.Empty) -> providers_pb2.ProviderHealths:
+        healths = await super().health(request)
+        healths.applied.CopyFrom(self.applied)
+        return healths
+
+    async def apply(self, request: providers_pb2.ApplyRequest) -> providers_pb2.Applied:
+        if self.refuses is not None:
+            raise self.refuses
+        if request.before != self.applied:
+            raise PlatformError(Code.CONFLICT, "Others are served.")
+        self.applied.CopyFrom(request.rules)
+        self.taken.append(request.rules.number)
+        self._have(each.name for each in request.document.providers)
+        return self.applied
+
+    def _have(self, names: Iterable[str]) -> None:
+        self.items = [providers_pb2.ProviderHealth(name=name, state="healthy", enabled=True) for name in names]
+
+
 _migrated: dict[str, bytes] = {}
 
 
@@ -153,11 +182,11 @@ def in_directory(config: Config, directory: Path) -> Config:
 
 
 @asynccontextmanager
-async def opened(config: Config, *arguments: Any) -> AsyncIterator[Head]:
+async def opened(config: Config, *arguments: Any, **options: Any) -> AsyncIterator[Head]:
     """``open_head`` with an empty store."""
     with TemporaryDirectory() as directory:
         await make_store(Path(directory))
-        async with open_head(in_directory(config, Path(directory)), *arguments) as head:
+        async with open_head(in_directory(config, Path(directory)), *arguments, **options) as head:
             yield head
 
 

@@ -38,29 +38,43 @@ class PriceBook:
         self._echoes = {name for name, provider in config.providers.items() if provider.type == "echo"} | {"echo"}
         self._addresses = {name: provider.base_url for name, provider in config.providers.items()}
         self._catalogue = catalogue or Catalogue()
-        self._found: dict[tuple[str, str, int], Price | None] = {}
+        self._apis: dict[str, str] = {}
+        self._found: dict[tuple[str, str, int, str], Price | None] = {}
         for named in catalogue_providers(config):
             self._catalogue.resolve(named)  # now rather than during a request
 
-    def find(self, provider: str, model: str, at: float | None = None) -> Price | None:
-        """The price of calls that are sent at ``at`` (seconds; None: now), None if there is none."""
+    def find(self, provider: str, model: str, at: float | None = None, api: str = "") -> Price | None:
+        """The price of calls that are sent at ``at`` (seconds; None: now), None if there is none.
+
+        ``api``: ``echo`` or the base URL of a provider that the configuration does not define so. Of one that it does
+        not define at all it is remembered for whoever asks without it.
+        """
         minute = int((self._clock() if at is None else at) // _KEEP_SECONDS)
-        key = (provider, model, minute)
+        if provider not in self._addresses:
+            api = self._known_api(provider, api)
+        key = (provider, model, minute, api)
         try:
             return self._found[key]
         except KeyError:
             if len(self._found) > _KEEP_MODELS:
                 self._found.clear()
-            price = self._found[key] = self._look_up(provider, model, minute * _KEEP_SECONDS)
+            price = self._found[key] = self._look_up(provider, model, minute * _KEEP_SECONDS, api)
             return price
 
-    def _look_up(self, provider: str, model: str, at: float) -> Price | None:
+    def _known_api(self, provider: str, api: str) -> str:
+        if not api:
+            return self._apis.get(provider, "")
+        if self._apis.get(provider) != api and len(self._apis) < _KEEP_MODELS:
+            self._apis[provider] = api
+        return api
+
+    def _look_up(self, provider: str, model: str, at: float, api: str) -> Price | None:
         own = self.own.find(provider, model, at)
         if own is not None:
             return own
-        if provider in self._echoes:
+        if api == "echo" or (not api and provider in self._echoes):
             return ECHO
-        return self._catalogue.find(provider, self._addresses.get(provider), model, at)
+        return self._catalogue.find(provider, api or self._addresses.get(provider), model, at)
 
 
 def catalogue_providers(config: Config) -> list[Named]:

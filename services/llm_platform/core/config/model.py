@@ -258,7 +258,9 @@ class Stores(_Section):
         description="E.g. postgresql+asyncpg://USER:PASSWORD@HOST/NAME?sslmode=verify-full&sslrootcert=/PATH/ca.pem",
     )
     ledger_url: str | None = None
-    routing_url: str | None = Field(None, description="Of head: routing rules and definitions of providers.")
+    routing_url: str | None = Field(
+        None, description="Of head: routing rules and definitions of providers. none: the file's only."
+    )
     database_connections: int = Field(
         5, ge=1, le=100, description="The most that one process holds to a PostgreSQL server; billing holds one more."
     )

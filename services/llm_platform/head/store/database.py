@@ -16,11 +16,15 @@ from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
 from llm_platform.head.store.revisions import Revisions
 
-START_SECONDS = 3.0
+START_SECONDS = 10.0
 """How long a start waits for the server."""
+KNOWING_START_SECONDS = 2.0
+"""The same where the rules are known from before."""
 AGAIN_SECONDS = 5.0
 """How often one is tried that was reached and could not be used."""
 CONNECTIONS = 2
+NONE = "none"
+"""In place of a URL: heads of several hosts that share no database keep no rules of their own."""
 _MIGRATIONS = "llm_platform.head.migrations"
 
 log = get_logger("head.store")
@@ -29,14 +33,19 @@ log = get_logger("head.store")
 class RuleStore:
     """Gives the revisions once their database is open."""
 
-    def __init__(self, revisions: Revisions | None = None) -> None:
+    def __init__(self, revisions: Revisions | None = None, *, absent: bool = False) -> None:
+        """``absent``: there is none, and the configuration file is in force."""
         self._revisions = revisions
+        self.absent = absent
         self._settled = asyncio.Event()
         self.refused: UnusableDatabaseError | None = None
 
     @property
     def revisions(self) -> Revisions:
         """Raises UNAVAILABLE."""
+        if self.absent:
+            why = "Rules are the configuration file's here: heads on several hosts need one database for others"
+            raise PlatformError(Code.UNAVAILABLE, f"{why} (stores.routing_url).")
         if self._revisions is None:
             why = "cannot be used" if self.refused else "has not been reached yet"
             raise PlatformError(Code.UNAVAILABLE, f"The database of the routing rules {why}.", retry_after=5)
@@ -64,17 +73,20 @@ class RuleStore:
 
 
 @asynccontextmanager
-async def open_store(config: Config) -> AsyncIterator[RuleStore]:
-    """Raises UnusableDatabaseError, but not for a server that is only away."""
-    url = config.stores.routing_url
-    if url is None:
-        async with open_database(_embedded(config), _MIGRATIONS) as engine:
+async def open_store(config: Config, start_seconds: float = START_SECONDS) -> AsyncIterator[RuleStore]:
+    """Raises UnusableDatabaseError, but not for a server that is only away: after ``start_seconds`` it may still be."""
+    url = database_url(config)
+    if url == NONE:
+        yield RuleStore(absent=True)
+        return
+    if not is_server(config):
+        async with open_database(url, _MIGRATIONS) as engine:
             yield RuleStore(Revisions(engine))
         return
     store = RuleStore()
     async with in_background(store.stay_open(url), "database of the routing rules"):
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(start_seconds):
                 await store.settled()
         except TimeoutError:
             log.warning("the database of the routing rules cannot be reached, the rules last known are in force")
@@ -85,9 +97,14 @@ async def open_store(config: Config) -> AsyncIterator[RuleStore]:
 
 async def prepare(config: Config) -> None:
     """Does, in a process that ends again, what would leave much in memory: for ``open_store``."""
-    if config.stores.routing_url is None:
-        await migrate_apart(_embedded(config), _MIGRATIONS)
+    if not is_server(config) and database_url(config) != NONE:
+        await migrate_apart(database_url(config), _MIGRATIONS)
 
 
-def _embedded(config: Config) -> str:
-    return sqlite_url(config.service.data_dir / "routing.sqlite")
+def database_url(config: Config) -> str:
+    return config.stores.routing_url or sqlite_url(config.service.data_dir / "routing.sqlite")
+
+
+def is_server(config: Config) -> bool:
+    """Whether it may be away while head runs; a file never is."""
+    return not database_url(config).startswith(("sqlite", NONE))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from llm_platform.core.config import Config
+from llm_platform.core.config import Config, Provider
 from llm_platform.core.errors import PlatformError
 from llm_platform.core.lifecycle import in_background
 from llm_platform.core.logging import get_logger
@@ -37,24 +36,38 @@ log = get_logger("head.rules")
 class RulesInForce:
     """Called, it gives the rules of now, from memory."""
 
-    def __init__(self, config: Config, store: RuleStore, replicas: Replicas, kept_at: Path | None = None) -> None:
-        """``kept_at``: a file for the revision known last, where the store may be away at a start."""
+    def __init__(
+        self,
+        config: Config,
+        store: RuleStore,
+        replicas: Replicas,
+        kept: Kept | None = None,
+        known: Revision | None = None,
+    ) -> None:
+        """``kept`` takes each revision, where the store may be away at a start; ``known`` is what it held."""
         self._file = config
         self._store = store
         self._replicas = replicas
-        self._kept = Kept(kept_at) if kept_at is not None else None
+        self._kept = kept
+        self._before = known
         self._daily = DailyRules(config)
         self._taking = asyncio.Lock()
         self._known = False
+        self._lost = False
         self._config = config
         self._taken = config
         self._served: frozenset[str] | None = None
+        self._apis: dict[str, str] = {}
         self._left_out: list[str] = []
         self.revision: Revision | None = None
         self._poller = Poller("the store of routing rules", self.look, (PlatformError,), LOOK_SECONDS)
 
     def __call__(self) -> Rules:
         return self._daily()
+
+    def api_of(self, provider: str) -> str:
+        """``echo`` or the base URL of a definition that the configuration file does not have so; else empty."""
+        return self._apis.get(provider, "")
 
     def of(self, document: RoutingDocument) -> Rules:
         """What the rules would be. Raises INVALID_REQUEST for those that could not be put."""
@@ -68,8 +81,12 @@ class RulesInForce:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Begins with the newest revision, or else the one known last; follows the store until left."""
-        if self._kept is not None and (kept := await asyncio.to_thread(self._kept.read)) is not None:
-            await self.take(kept)
+        if self._store.absent:
+            self._known = True
+            yield
+            return
+        if self._before is not None:
+            await self.take(self._before)
         try:
             await self.look()
         except PlatformError as error:
@@ -80,8 +97,10 @@ class RulesInForce:
     def problem(self) -> str | None:
         """For readiness: why the rules in force may not be the newest, or are not so everywhere."""
         problems = []
-        if self._poller.failing:
+        if self._poller.failing or not (self._known or self._lost):
             problems.append("the database of the routing rules cannot be used, the last known rules are in force")
+        if self._lost:
+            problems.append("the database of the routing rules is empty, the last known rules are in force")
         if self._left_out:
             problems.append(f"this release does not understand the providers {', '.join(self._left_out)}")
         if self._known and (behind := self._replicas.problem(self.revision)):
@@ -92,6 +111,9 @@ class RulesInForce:
         """Takes the newest revision if it is another. Raises UNAVAILABLE."""
         revisions = self._store.revisions
         number = await revisions.newest_number()
+        self._lost = number == 0 and self.revision is not None
+        if self._lost:
+            return  # a database that was made anew is no reason to lose every provider
         if self._known and number == rules_of(self.revision)[0]:
             return
         newest = await revisions.newest() if number else None
@@ -108,6 +130,10 @@ class RulesInForce:
             if self._known:
                 await self._replicas.apply(revision)
             self.revision, self._config, self._left_out = revision, config, left_out
+            of_file = {name: _api(each) for name, each in self._file.providers.items()}
+            self._apis = {
+                name: api for name, each in config.providers.items() if (api := _api(each)) != of_file.get(name)
+            }
             self._follow_replicas()
             number, digest = rules_of(revision)
             log.info("routing rules are in force", number=number, digest=digest[:12], left_out=left_out)
@@ -139,3 +165,7 @@ class RulesInForce:
             return
         async with self._taking:
             await self._replicas.apply(self.revision)
+
+
+def _api(provider: Provider) -> str:
+    return "echo" if provider.type == "echo" else provider.base_url

@@ -104,36 +104,40 @@ class RuleMethods:
         if len(note) > LONGEST_NOTE or "\0" in note:
             raise PlatformError(Code.INVALID_REQUEST, f"A note has at most {LONGEST_NOTE} characters.", param="note")
         document = of_config(applied(document, self._config))  # every field present
-        before = await self._before(number)
-        now, who = int(self._clock() * 1000), actor.get()
+        before, missing = await self._before(number)
+        who = actor.get()
         made = revision(
-            before[-1].number + 1,
+            before.number + 1,
             document,
-            created_at=now,
+            created_at=self._now(),
             actor=(who.id, who.name),
             note=note,
             source=source,
             restored=restored,
         )
-        if source == "api" and made.digest == before[-1].digest:
+        if source == "api" and made.digest == before.digest:
             return await self.rules(common_pb2.Empty())  # nothing would change
-        await self._store.revisions.add([*(each for each in before if each.number > number), made])
+        await self._store.revisions.add([before, made] if missing else [made])
         await self._in_force.take(made)
-        return _told(made, before[-1])
+        return _told(made, before)
 
-    async def _before(self, number: int) -> list[Revision]:
-        """The revision that is changed. The first change keeps what the file says as revision 1."""
+    async def _before(self, number: int) -> tuple[Revision, bool]:
+        """The revision that is changed, and whether it is yet to be stored: what the file says, as revision 1, or what
+        is still in force although the database was made anew."""
         newest = await self._store.revisions.newest()
-        if number != rules_of(newest)[0]:
+        current = newest or self._in_force.revision
+        if number != rules_of(current)[0]:
             raise PlatformError(
                 Code.CONFLICT,
                 "Someone else changed the rules meanwhile. Read them again, then change them.",
                 param="etag",
             )
-        if newest is not None:
-            return [newest]
-        now = int(self._clock() * 1000)
-        return [revision(1, of_config(self._config), created_at=now, actor=FILE, note="", source="file")]
+        if current is not None:
+            return current, newest is None
+        return revision(1, of_config(self._config), created_at=self._now(), actor=FILE, note="", source="file"), True
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
 
     async def _file_differs(self) -> bool:
         """Whether the file would change something that was not in it when it was taken last."""

@@ -84,11 +84,12 @@ class Revisions:
         return await self._find(query if number is None else query.where(_table.number <= number))
 
     async def add(self, revisions: Sequence[Revision]) -> None:
-        """All of them or none. They follow the newest; raises CONFLICT (param etag) when that is not so any more."""
+        """All of them or none. They follow the newest, if there is one; raises CONFLICT (param etag) when that is not
+        so any more."""
         try:
             async with self._engine.begin() as connection:
                 newest = int((await connection.execute(select(func.max(_table.number)))).scalar_one() or 0)
-                if newest != revisions[0].number - 1:
+                if newest not in (0, revisions[0].number - 1):
                     raise _stale()
                 await connection.execute(insert(routing_revisions), [_row(each) for each in revisions])
         except IntegrityError:  # at the same moment
