@@ -44,6 +44,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ledger("POST /api/ledger:verify", "Verify", "Derives every balance again from the entries."),
     # Secrets
     secrets("GET /api/secrets", "List", "Lists secrets, without their values."),
+    secrets("GET /api/secrets/{path...}:accesses", "Accesses", "Lists who read or changed a secret, the newest first."),
     secrets("PUT /api/secrets/{path...}", "Put", "Sets a secret: a new version.", _VALUE),
     secrets("PATCH /api/secrets/{path...}", "Describe", "Describes a secret."),
     secrets("DELETE /api/secrets/{path...}", "Delete", "Deletes a secret, or a version of it, for good."),

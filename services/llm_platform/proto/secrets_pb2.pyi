@@ -157,6 +157,38 @@ class DeleteSecretRequest(_message.Message):
     version: int
     def __init__(self, path: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
+class AccessesRequest(_message.Message):
+    __slots__ = ("path", "page_size")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    page_size: int
+    def __init__(self, path: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class SecretAccess(_message.Message):
+    __slots__ = ("at", "caller", "actor", "operation", "version", "result")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    at: str
+    caller: str
+    actor: str
+    operation: str
+    version: int
+    result: str
+    def __init__(self, at: _Optional[str] = ..., caller: _Optional[str] = ..., actor: _Optional[str] = ..., operation: _Optional[str] = ..., version: _Optional[int] = ..., result: _Optional[str] = ...) -> None: ...
+
+class SecretAccesses(_message.Message):
+    __slots__ = ("items", "searched_back_to")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_BACK_TO_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[SecretAccess]
+    searched_back_to: str
+    def __init__(self, items: _Optional[_Iterable[_Union[SecretAccess, _Mapping]]] = ..., searched_back_to: _Optional[str] = ...) -> None: ...
+
 class SecretsSeal(_message.Message):
     __slots__ = ("store", "sealed", "passphrase", "key_id", "confirmable")
     STORE_FIELD_NUMBER: _ClassVar[int]

@@ -8,6 +8,7 @@ cannot be written the access fails: an access that nobody can account for does n
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -26,6 +27,7 @@ from llm_platform.core.batch import Batcher
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.logging import get_logger
 from llm_platform.rpc.caller import caller
+from llm_platform.secrets_service.accesses import Accesses, AuditLine, newest_accesses
 from llm_platform.secrets_service.disk import Disk
 
 LOCK_SECONDS = 2.0
@@ -36,18 +38,6 @@ _TAIL_BYTES = 64 * 1024
 _CHAINED = re.compile(rb'(\{.*),"chain":"([0-9a-f]{64})"\}\Z')
 
 log = get_logger("secrets-service")
-
-
-class AuditLine(msgspec.Struct, frozen=True):
-    """Who did what to which secret, and what came of it. Never the value."""
-
-    at: str  # RFC 3339
-    caller: str
-    actor: str  # on whose behalf
-    operation: str
-    path: str
-    version: int
-    result: str  # ok, cached (the store is away), or the error's code
 
 
 class AuditLog:
@@ -64,6 +54,7 @@ class AuditLog:
     ) -> None:
         self._disk = disk
         self._clock = clock
+        self._path = path
         self._file = _ChainedFile(path, file_bytes, files)
         self._append: Batcher[AuditLine, None] = Batcher(self._append_batch, in_flight=1)
 
@@ -83,6 +74,13 @@ class AuditLog:
             path=path,
         )
         await self._append(line)
+
+    async def accesses(self, path: str, limit: int) -> Accesses:
+        """The newest accesses to a path. Raises UNAVAILABLE when the log cannot be read."""
+        try:
+            return await asyncio.to_thread(newest_accesses, log_files(self._path), path, limit)
+        except OSError as error:
+            raise PlatformError(Code.UNAVAILABLE, f"The audit log cannot be read: {error.strerror}.") from error
 
     async def aclose(self) -> None:
         """Waits for what was accepted."""
@@ -213,7 +211,7 @@ def verify(path: Path) -> Verified:
     """
     count = torn = 0
     chain: str | None = None
-    for file in [*(each for _, each in _renamed(path)), path]:
+    for file in log_files(path):
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
             found = _CHAINED.match(line)
             if found is None:
@@ -227,6 +225,11 @@ def verify(path: Path) -> Verified:
             chain = found[2].decode()
             count += 1
     return Verified(count, torn, "")
+
+
+def log_files(path: Path) -> list[Path]:
+    """All that are kept, oldest first."""
+    return [*(each for _, each in _renamed(path)), path]
 
 
 def _renamed(path: Path) -> list[tuple[int, Path]]:

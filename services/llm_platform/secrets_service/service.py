@@ -10,6 +10,7 @@ from llm_platform.core.actor import actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import common_pb2, secrets_pb2
 from llm_platform.rpc.caller import caller
+from llm_platform.secrets_service.accesses import LOOKED_UP
 from llm_platform.secrets_service.audit import AuditLog
 from llm_platform.secrets_service.changes import Changes
 from llm_platform.secrets_service.info import change_of, time_text, to_proto
@@ -20,6 +21,9 @@ from llm_platform.secrets_service.seal import Sealing
 MAX_VALUE_BYTES = 64 * 1024
 MAX_PATH_LENGTH = 200
 MAX_OVERLAP_SECONDS = 30 * 24 * 3600
+DEFAULT_ACCESSES, MAX_ACCESSES = 50, 500
+"""How many accesses one answer names."""
+_SHOWN = tuple(field.name for field in secrets_pb2.SecretAccess.DESCRIPTOR.fields)
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
 _PREFIX = re.compile(r"[A-Za-z0-9._/-]*\Z")
 
@@ -145,6 +149,22 @@ class SecretService:
         async for path, info in self._changes.watch():
             if self._shows(path, request):
                 yield to_proto(path, info)
+
+    async def accesses(self, request: secrets_pb2.AccessesRequest) -> secrets_pb2.SecretAccesses:
+        """Who read or changed a secret that may be seen. Raises INVALID_REQUEST, PERMISSION_DENIED, UNAVAILABLE."""
+
+        async def search() -> secrets_pb2.SecretAccesses:
+            _check_path(request.path)
+            self._policy.check(Right.SEE, request.path)
+            found = await self._audit.accesses(request.path, min(request.page_size, MAX_ACCESSES) or DEFAULT_ACCESSES)
+            return secrets_pb2.SecretAccesses(
+                items=[
+                    secrets_pb2.SecretAccess(**{name: getattr(line, name) for name in _SHOWN}) for line in found.lines
+                ],
+                searched_back_to=found.back_to,
+            )
+
+        return await self._audited(LOOKED_UP, request.path, 0, search, lambda _: 0)
 
     async def seal_status(self, request: common_pb2.Empty) -> secrets_pb2.SecretsSeal:  # noqa: ARG002
         return await self._sealing.seal_status()

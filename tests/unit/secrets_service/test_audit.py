@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_platform.secrets_service.audit import AuditLog, _ChainedFile, verify
+from llm_platform.secrets_service.accesses import newest_accesses
+from llm_platform.secrets_service.audit import AuditLog, _ChainedFile, log_files, verify
 from llm_platform.secrets_service.disk import Disk
 
 
@@ -131,3 +132,24 @@ def test_processes_share_one_chain(path: Path) -> None:
         writer.join(30)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert verify(path) == (150, 0, "")
+
+
+def test_accesses_are_found_in_renamed_files_and_beside_torn_lines(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_platform.secrets_service.accesses._BLOCK", 300)
+    write(path, 8, file_bytes=500, files=20)
+    path.write_bytes(path.read_bytes() + b'{"at":"2026-01-01T00:00:00Z","path":"llm/3"\n')
+    write(path, 4, file_bytes=500, files=20)
+    assert len(log_files(path)) > 2
+    found = newest_accesses(log_files(path), "llm/3", 10)
+    assert [line.version for line in found.lines] == [3, 3]
+    assert found.lines[0].at >= found.lines[1].at >= found.back_to
+    assert len(newest_accesses(log_files(path), "llm/3", 1).lines) == 1
+
+
+def test_a_search_reads_no_more_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_platform.secrets_service.accesses._BLOCK", 300)
+    monkeypatch.setattr("llm_platform.secrets_service.accesses.SEARCHED_BYTES", 600)
+    write(path, 20)
+    assert newest_accesses([path], "llm/1", 10).lines == []
+    assert [line.version for line in newest_accesses([path], "llm/19", 10).lines] == [19]
+    assert newest_accesses([path], "llm/1", 10).back_to

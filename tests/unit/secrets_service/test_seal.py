@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from llm_platform.core import metrics
+from llm_platform.core import durable, metrics
 from llm_platform.core.config import Config, Service, Stores
 from llm_platform.core.errors import CannotStartError, Code, PlatformError
 from llm_platform.core.health import Health
 from llm_platform.core.key_file import UnusableKeyError
 from llm_platform.proto import common_pb2, secrets_pb2
-from llm_platform.secrets_service import durable, passphrase
+from llm_platform.secrets_service import passphrase
 from llm_platform.secrets_service.embedded import keyring, lock
 from llm_platform.secrets_service.embedded.keyring import ConfiguredKeys, KeyFiles
 from llm_platform.secrets_service.embedded.lock import write_lock

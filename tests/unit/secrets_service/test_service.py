@@ -17,7 +17,7 @@ from llm_platform.proto import secrets_pb2
 from llm_platform.secrets_service.app import open_secrets
 from llm_platform.secrets_service.interfaces import Found
 from llm_platform.secrets_service.service import MAX_VALUE_BYTES, SecretService
-from tests.unit.secrets_service.calls import audit_lines, called_by, changes, get, overlapping, put, refusal_of
+from tests.unit.secrets_service.calls import PATH, audit_lines, called_by, changes, get, overlapping, put, refusal_of
 from tests.unit.secrets_service.contract import replica, secrets
 
 __all__ = ["replica", "secrets"]
@@ -175,3 +175,33 @@ async def test_a_store_that_was_tampered_with_while_open_is_unavailable_and_not_
     file.write_bytes(good)
     await secrets.check()
     assert await get(secrets) == b"value"
+
+
+async def accesses(secrets: SecretService, path: str = PATH, page_size: int = 0) -> list[tuple[str, str, int, str]]:
+    found = await secrets.accesses(secrets_pb2.AccessesRequest(path=path, page_size=page_size))
+    return [(each.caller, each.operation, each.version, each.result) for each in found.items]
+
+
+async def test_who_read_or_changed_a_secret_is_found_the_newest_first(secrets: SecretService) -> None:
+    await put(secrets)
+    await put(secrets, f"{PATH}2")
+    with called_by("model-proxy"):
+        await get(secrets)
+        await refusal_of(put(secrets))
+    assert await accesses(secrets, page_size=2) == [
+        ("model-proxy", "put", 0, "permission_denied"),
+        ("model-proxy", "get", 1, "ok"),
+    ]
+    assert [each[1:] for each in await accesses(secrets)][2:] == [("put", 1, "ok")]
+    found = await secrets.accesses(secrets_pb2.AccessesRequest(path="never/used"))
+    assert not found.items
+    assert found.searched_back_to
+
+
+async def test_accesses_are_told_to_those_who_may_see_the_secret(secrets: SecretService) -> None:
+    await put(secrets)
+    with called_by("model-proxy"):
+        assert [each[1] for each in await accesses(secrets)] == ["put"]
+    with called_by("head"):
+        assert (await refusal_of(accesses(secrets))).code is Code.PERMISSION_DENIED
+    assert (await refusal_of(accesses(secrets, "no/../path"))).code is Code.INVALID_REQUEST

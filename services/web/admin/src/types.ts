@@ -77,6 +77,17 @@ export interface SecretInfo {
   details: SecretVersionInfo[];
 }
 
+export interface SecretAccess {
+  at: string;
+  /** The service. */
+  caller: string;
+  /** A user's id, or the service again. */
+  actor: string;
+  operation: string;
+  version: number;
+  result: string;
+}
+
 export interface AuditEntry {
   number: string;
   entry_id: string;

@@ -1,29 +1,44 @@
-import { DataTable, Empty, Time, useList } from '@llm-platform/shared';
+import { DataTable, Empty, Status, Time, useList } from '@llm-platform/shared';
 import { Eye } from 'lucide-react';
-import { ResultStatus } from '../audit/ResultStatus';
-import { actionWords } from '../audit/words';
-import type { AuditEntry } from '../types';
+import { Name } from '../names/Name';
+import type { SecretAccess } from '../types';
+import { secretUrl } from './url';
 
-/** What the audit log says of a secret. */
+const WORDS: Record<string, string> = {
+  get: 'Read',
+  put: 'Set',
+  rotate: 'Rotated',
+  describe: 'Described',
+  disable: 'Disabled',
+  enable: 'Enabled',
+  delete: 'Deleted',
+};
+
+/** What the audit log of secrets-service says of a secret: services and people, refused accesses too. */
 export function Readers({ path }: { path: string }) {
-  const list = useList<AuditEntry>('/api/audit', { target: path, newest_first: true }, { pageSize: 10 });
+  const list = useList<SecretAccess>(`${secretUrl(path)}:accesses`, {}, { pageSize: 100 });
   return (
     <DataTable
       label="Who read or changed it"
       list={list}
-      rowKey={row => row.number}
+      rowKey={row => `${row.at} ${row.caller} ${row.operation} ${row.version}`}
       columns={[
-        { key: 'who', title: 'Who', cell: row => row.actor_name || row.actor_id },
-        {
-          key: 'what',
-          title: 'What',
-          cell: row =>
-            row.repeated !== '1' ? `${actionWords(row.action)} × ${row.repeated}` : actionWords(row.action),
-        },
-        { key: 'result', title: 'Result', cell: row => <ResultStatus of={row} />, wide: true },
+        { key: 'who', title: 'Who', cell: row => <Who of={row} /> },
+        { key: 'what', title: 'What', cell: row => WORDS[row.operation] ?? row.operation },
+        { key: 'version', title: 'Version', cell: row => row.version || '–', numeric: true, wide: true },
+        { key: 'result', title: 'Result', cell: row => <Result of={row} />, wide: true },
         { key: 'when', title: 'When', cell: row => <Time at={row.at} /> },
       ]}
       empty={<Empty icon={Eye} title="Nobody yet" />}
     />
   );
+}
+
+function Who({ of: { actor, caller } }: { of: SecretAccess }) {
+  return actor.startsWith('usr_') ? <Name kind="user" id={actor} link /> : <>{caller}</>;
+}
+
+function Result({ of: { result } }: { of: SecretAccess }) {
+  if (result === 'ok' || result === 'cached') return <Status tone="good">{result}</Status>;
+  return <Status tone={result === 'permission_denied' ? 'warning' : 'bad'}>{result.replaceAll('_', ' ')}</Status>;
 }

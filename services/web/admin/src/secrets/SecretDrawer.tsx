@@ -69,7 +69,7 @@ export function SecretDrawer({ secret, onClose }: { secret: SecretInfo; onClose:
           </Title>
           <Versions secret={secret} />
         </section>
-        {can('GET /api/audit') && (
+        {can('GET /api/secrets/{path...}:accesses') && (
           <section>
             <Title order={3} mb="xs">
               Who read or changed it
