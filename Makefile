@@ -61,9 +61,13 @@ types: setup ## mypy --strict on the package, the fleet, the simulator and the b
 unit: setup ## Unit tests, in parallel
 	@$(BIN)/pytest tests/unit -n 2
 
+# Nothing here waits for seconds to pass: two files at a time.
+BESIDE_EACH_OTHER := tests/integration/dashboards tests/integration/stores
+
 .PHONY: integration
 integration: setup ## Real processes on the loopback over mTLS, and the OpenAI SDK against them
-	@$(BIN)/pytest tests/integration tests/compat
+	@$(BIN)/pytest $(BESIDE_EACH_OTHER) -n 2 --dist loadfile
+	@$(BIN)/pytest tests/integration tests/compat $(BESIDE_EACH_OTHER:%=--ignore=%)
 
 .PHONY: browser
 browser: setup web ## The dashboards' pages in Chromium, as each role

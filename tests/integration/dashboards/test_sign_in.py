@@ -140,7 +140,8 @@ def test_a_service_account_calls_the_api_with_its_key_alone(people: People) -> N
     person_key = people.admin.made("/api/keys", {"name": "of a person", "user": "acme-admin"})["secret"]
     program = at(people)
     made = program.post("/api/teams", {"name": "made-by-robot"}, authorization=f"Bearer {key}")
-    assert (made.status_code, made.json()["organization_id"]) == (200, people.organizations["acme"])
+    assert made.status_code == 200, made.text
+    assert made.json()["organization_id"] == people.organizations["acme"]
     assert program.get("/api/session", authorization=f"Bearer {key}").json()["name"] == "robot"
     assert program.get("/api/teams", authorization=f"Bearer {person_key}").status_code == 403
     assert program.get("/api/teams", authorization="Bearer sk-llm-none").status_code == 401

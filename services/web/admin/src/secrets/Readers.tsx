@@ -40,5 +40,7 @@ function Who({ of: { actor, caller } }: { of: SecretAccess }) {
 
 function Result({ of: { result } }: { of: SecretAccess }) {
   if (result === 'ok' || result === 'cached') return <Status tone="good">{result}</Status>;
-  return <Status tone={result === 'permission_denied' ? 'warning' : 'bad'}>{result.replaceAll('_', ' ')}</Status>;
+  return (
+    <Status tone={result === 'permission_denied' ? 'warning' : 'bad'}>{result.replaceAll('_', ' ')}</Status>
+  );
 }
