@@ -39,6 +39,80 @@ export interface Decision {
   fallback?: RouteTarget;
   matched_rules: string[];
   strategy: string;
+  /** In the order of preference, those that are left out last. */
+  explanation: Explanation[];
+  /** Why nobody can be chosen. */
+  rejection: string;
+}
+
+export interface Explanation {
+  provider: string;
+  /** chosen, standby, left_out */
+  outcome: string;
+  reason: string;
+}
+
+export interface ProviderModel {
+  name: string;
+  /** Empty: the same. */
+  upstream: string;
+}
+
+/** What is left out is as rules/definition.ts has it. */
+export interface ProviderDefinition {
+  name: string;
+  type: string;
+  base_url?: string;
+  enabled?: boolean;
+  models: ProviderModel[];
+  weight?: number;
+  priority?: number;
+  timeout_ms?: number;
+  retry_count?: number;
+}
+
+export interface RoutingDocument {
+  strategy: string;
+  failover_enabled?: boolean;
+  providers: ProviderDefinition[];
+}
+
+/** A field that differs. */
+export interface RuleChange {
+  path: string;
+  before?: string;
+  after?: string;
+}
+
+export interface RulesReplica {
+  address: string;
+  number: number;
+  problem: string;
+}
+
+export interface RoutingRevision {
+  /** 0: nothing is stored, the configuration file is in force. */
+  number: number;
+  etag: string;
+  /** file, api, restore */
+  source: string;
+  created_at: string;
+  actor: string;
+  note: string;
+  restored: number;
+  document?: RoutingDocument;
+  changes: RuleChange[];
+  file_differs: boolean;
+  replicas: RulesReplica[];
+}
+
+export interface TestReport {
+  ok: boolean;
+  detail: string;
+  /** HTTP status of the provider, 0: none came. */
+  status: number;
+  milliseconds: number;
+  models: string[];
 }
 
 export interface RouteTarget {

@@ -2,7 +2,7 @@ import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { describe, Notice, Problem, StaleNotice } from '@llm-platform/shared';
 import type { ReactNode } from 'react';
-import { useSave } from './save';
+import { useSave, type Rename } from './save';
 
 interface FormDialogProps<V extends Record<string, unknown>> {
   title: string;
@@ -14,8 +14,7 @@ interface FormDialogProps<V extends Record<string, unknown>> {
   onClose: () => void;
   /** Reads what somebody else has saved in the meantime; `keep`: what was typed stays. */
   reload?: (keep: boolean) => Promise<void>;
-  /** Fields of the API that are called otherwise here. */
-  rename?: Record<string, string>;
+  rename?: Rename;
   size?: string;
   children: ReactNode;
 }

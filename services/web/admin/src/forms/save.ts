@@ -2,14 +2,20 @@ import type { UseFormReturnType } from '@mantine/form';
 import { useMutation } from '@tanstack/react-query';
 import { Problem } from '@llm-platform/shared';
 
+/** Fields of the API that are called otherwise in a form. */
+export type Rename = Record<string, string> | ((param: string) => string);
+
+const renamed = (rename: Rename, param: string): string =>
+  typeof rename === 'function' ? rename(param) : (rename[param] ?? param);
+
 /** Puts the server's words at the field that they are about. False: there is no such field. */
 export function showAtField<V extends Record<string, unknown>>(
   form: UseFormReturnType<V>,
   error: unknown,
-  rename: Record<string, string> = {},
+  rename: Rename = {},
 ): boolean {
   if (!(error instanceof Problem) || !error.param) return false;
-  const field = rename[error.param] ?? error.param;
+  const field = renamed(rename, error.param);
   const whole = field.split('.')[0]!.replace(/\[\d+\]$/, '');
   const known = [field, whole].find(name => holds(form.getValues(), name));
   if (!known) return false;
@@ -31,7 +37,7 @@ export function useSave<V extends Record<string, unknown>>(
   form: UseFormReturnType<V>,
   save: (values: V) => Promise<unknown>,
   onSaved: () => void,
-  rename: Record<string, string> = {},
+  rename: Rename = {},
 ) {
   const saving = useMutation({
     mutationFn: save,

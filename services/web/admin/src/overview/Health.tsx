@@ -1,7 +1,8 @@
 import { Skeleton, Text } from '@mantine/core';
 import { Failure, Notice, Section, Status, Time, type Tone } from '@llm-platform/shared';
 import { CircleAlert, CircleCheck } from 'lucide-react';
-import { circuitWords, ProviderState, scoreWords, sentence } from '../providers/health';
+import { sentence } from '../display/words';
+import { circuitWords, ProviderState, scoreWords } from '../providers/health';
 import type { Overview, ServiceState } from '../types';
 import { TextLink } from '../display/TextLink';
 import classes from './Overview.module.css';

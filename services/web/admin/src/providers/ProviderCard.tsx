@@ -1,61 +1,154 @@
 import { Badge, Button, Group, Text } from '@mantine/core';
-import { Notice, Section, useCan } from '@llm-platform/shared';
-import { KeyRound } from 'lucide-react';
+import { useMutation } from '@tanstack/react-query';
+import { confirm, Notice, RowMenu, Section, Status, useCan, type RowAction } from '@llm-platform/shared';
+import { KeyRound, Pencil, PlugZap, Power, PowerOff, Trash2 } from 'lucide-react';
 import { useState } from 'react';
+import { sentence } from '../display/words';
 import { Facts } from '../display/Facts';
 import { TextLink } from '../display/TextLink';
+import { findProvider, partWords, withFields, withoutProvider } from '../rules/document';
+import { changeRules, testProvider } from '../rules/rules';
 import { SecretValueDialog } from '../secrets/SecretValueDialog';
-import type { ProviderHealth, SecretInfo } from '../types';
-import { circuitWords, ProviderState, scoreWords, sentence } from './health';
+import type { ProviderHealth, RoutingRevision, SecretInfo } from '../types';
+import { circuitWords, ProviderState, scoreWords } from './health';
+import { keyPath } from './keys';
+import { ProviderDialog } from './ProviderDialog';
+import { TestResult } from './TestResult';
 import classes from './ProvidersPage.module.css';
 
 interface ProviderCardProps {
-  provider: ProviderHealth;
+  name: string;
+  /** Unset: it is not served yet. */
+  health: ProviderHealth | undefined;
+  /** Nothing is known of anybody's health. */
+  unknown: boolean;
+  /** Unset: one may not see them. */
+  rules: RoutingRevision | undefined;
   /** Its key; undefined: there is none yet, or one may not see it. */
   secret: SecretInfo | undefined;
 }
 
-export const keyPath = (provider: string): string => `llm/${provider}/api_key`;
-
-export function ProviderCard({ provider, secret }: ProviderCardProps) {
+export function ProviderCard({ name, health, unknown, rules, secret }: ProviderCardProps) {
   const can = useCan();
-  const [setting, setSetting] = useState(false);
+  const [dialog, setDialog] = useState<'key' | 'edit' | null>(null);
   const [all, setAll] = useState(false);
-  const path = keyPath(provider.name);
-  const takesKey = provider.type !== 'echo';
-  const shown = all ? provider.models : provider.models.slice(0, 8);
+  const test = useMutation({ mutationFn: () => testProvider(name), meta: { shown: true } });
+  const definition = findProvider(rules?.document, name);
+  const type = definition?.type || health?.type || 'openai';
+  const enabled = definition?.enabled ?? health?.enabled ?? true;
+  const models = definition?.models.map(model => model.name) ?? health?.models ?? [];
+  const shown = all ? models : models.slice(0, 8);
+  const takesKey = type !== 'echo';
+  const may = definition && can('PUT /api/routing');
+
+  const toggle = () =>
+    enabled
+      ? confirm({
+          title: `Disable ${name}?`,
+          message: 'It takes no more calls. What is under way ends as it would. It can be enabled again.',
+          action: 'Disable provider',
+          onConfirm: () =>
+            changeRules(document => withFields(document, name, { enabled: false }), `Disabled ${name}`),
+        })
+      : changeRules(document => withFields(document, name, { enabled: true }), `Enabled ${name}`);
+  const enabling = useMutation({ mutationFn: async () => toggle() });
+  const remove = () =>
+    confirm({
+      title: `Remove ${name}?`,
+      message:
+        'It takes no more calls, and models that nobody else serves are refused. Its key stays under Secrets, what it cost in the reports. A revision under Routing brings it back.',
+      action: 'Remove provider',
+      phrase: name,
+      onConfirm: () => changeRules(document => withoutProvider(document, name), `Removed ${name}`),
+    });
+  const actions: RowAction[] = [
+    ...(takesKey && can('PUT /api/secrets/{path...}')
+      ? [
+          {
+            label: secret?.current_version ? 'Rotate key' : 'Set key',
+            icon: KeyRound,
+            onClick: () => setDialog('key'),
+          },
+        ]
+      : []),
+    ...(may
+      ? [
+          {
+            label: enabled ? 'Disable…' : 'Enable',
+            icon: enabled ? PowerOff : Power,
+            onClick: () => enabling.mutate(),
+          },
+          { label: 'Remove…', icon: Trash2, dangerous: true, onClick: remove },
+        ]
+      : []),
+  ];
   return (
     <Section>
-      <Group justify="space-between" align="flex-start" mb="md">
+      <Group justify="space-between" align="flex-start" mb="md" gap="sm">
         <div>
           <Group gap="xs">
-            <h2 className={classes.name}>{provider.name}</h2>
-            <Badge variant="default">{provider.type}</Badge>
+            <h2 className={classes.name}>{name}</h2>
+            <Badge variant="default">{type}</Badge>
           </Group>
           <Text size="sm" component="div" mt={2}>
-            <ProviderState of={provider} />
+            {unknown ? (
+              <Status tone="neutral">Not known now</Status>
+            ) : (
+              <ProviderState of={health} enabled={enabled} />
+            )}
           </Text>
         </div>
-        {takesKey && can('PUT /api/secrets/{path...}') && (
-          <Button variant="default" leftSection={<KeyRound size={15} />} onClick={() => setSetting(true)}>
-            {secret?.current_version ? 'Rotate key' : 'Set key'}
-          </Button>
-        )}
+        <Group gap="xs">
+          {health && can('POST /api/providers/{name}:test') && (
+            <Button
+              variant="default"
+              leftSection={<PlugZap size={15} />}
+              loading={test.isPending}
+              onClick={() => test.mutate()}
+            >
+              Test
+            </Button>
+          )}
+          {may && (
+            <Button variant="default" leftSection={<Pencil size={15} />} onClick={() => setDialog('edit')}>
+              Edit
+            </Button>
+          )}
+          <RowMenu actions={actions} name={name} />
+        </Group>
       </Group>
-      {provider.detail && provider.state !== 'healthy' && (
+      {(test.data || test.error) && (
         <div className={classes.detail}>
-          <Notice kind={provider.state === 'down' ? 'error' : 'warning'}>{sentence(provider.detail)}</Notice>
+          <TestResult report={test.data} error={test.error} />
+        </div>
+      )}
+      {health?.detail && health.state !== 'healthy' && (
+        <div className={classes.detail}>
+          <Notice kind={health.state === 'down' ? 'error' : 'warning'}>{sentence(health.detail)}</Notice>
         </div>
       )}
       <Facts
         items={[
-          ['Recent calls', scoreWords(provider)],
-          ['Circuit', circuitWords(provider.circuit)],
+          !!health && ['Recent calls', scoreWords(health)],
+          !!health && ['Circuit', circuitWords(health.circuit)],
+          !!definition && [
+            'Routing',
+            <TextLink to="/routing">{partWords(rules!.document!, definition)}</TextLink>,
+          ],
+          !!definition?.base_url &&
+            takesKey && [
+              'Address',
+              <span className={classes.address} title={definition.base_url}>
+                {definition.base_url}
+              </span>,
+            ],
           takesKey &&
             can('GET /api/secrets') && [
               'Key',
               secret ? (
-                <TextLink to={`/secrets?secret=${encodeURIComponent(path)}`}>{path}</TextLink>
+                <TextLink to={`/secrets?secret=${encodeURIComponent(keyPath(name))}`}>
+                  {keyPath(name)}
+                </TextLink>
               ) : (
                 'None under Secrets'
               ),
@@ -68,14 +161,22 @@ export function ProviderCard({ provider, secret }: ProviderCardProps) {
             {model}
           </Badge>
         ))}
-        {provider.models.length > shown.length && (
+        {models.length > shown.length && (
           <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>
-            {provider.models.length - shown.length} more
+            {models.length - shown.length} more
           </Button>
         )}
+        {models.length === 0 && (
+          <Text size="sm" c="dimmed">
+            It serves no models yet.
+          </Text>
+        )}
       </Group>
-      {setting && (
-        <SecretValueDialog path={path} {...(secret && { secret })} onClose={() => setSetting(false)} />
+      {dialog === 'key' && (
+        <SecretValueDialog path={keyPath(name)} {...(secret && { secret })} onClose={() => setDialog(null)} />
+      )}
+      {dialog === 'edit' && rules && (
+        <ProviderDialog rules={rules} provider={name} onClose={() => setDialog(null)} />
       )}
     </Section>
   );

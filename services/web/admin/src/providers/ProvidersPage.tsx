@@ -2,46 +2,75 @@ import { Button, Skeleton } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { api, Empty, Failure, PageHeader, useCan, useResource } from '@llm-platform/shared';
-import { PlugZap, RotateCw } from 'lucide-react';
+import { Plus, PlugZap, RotateCw } from 'lucide-react';
+import { useState } from 'react';
 import { changed } from '../query/changed';
+import { ReadOnly } from '../rules/ReadOnly';
+import { useRules } from '../rules/rules';
 import type { ProviderHealth, SecretInfo } from '../types';
+import { keyPath } from './keys';
 import { Prices } from './Prices';
-import { keyPath, ProviderCard } from './ProviderCard';
+import { ProviderCard } from './ProviderCard';
+import { ProviderDialog } from './ProviderDialog';
 
 export function Component() {
   const can = useCan();
-  const providers = useResource<{ items: ProviderHealth[] }>('/api/providers', {}, { live: 15 });
+  const [adding, setAdding] = useState(false);
+  const rules = useRules();
+  const providers = useResource<{ items: ProviderHealth[] }>(
+    '/api/providers',
+    {},
+    { live: rules.behind ? 2 : 15 },
+  );
   const secrets = useResource<{ items: SecretInfo[] }>(
     '/api/secrets',
     { prefix: 'llm/' },
     { enabled: can('GET /api/secrets') },
   );
-  const items = providers.data?.items ?? [];
+  const healths = providers.data?.items ?? [];
+  // What is served but no longer in the rules is gone within seconds.
+  const names = rules.data?.document?.providers.map(each => each.name) ?? healths.map(each => each.name);
+  const waiting = providers.isPending || rules.isLoading;
+  const error = providers.error ?? rules.error;
   return (
     <>
       <PageHeader
         title="Providers"
-        description="Who answers the models' calls, as the configuration names them."
-        actions={can('POST /api/providers:reload') && <ReadAgain />}
+        description="Who answers the models' calls. A change is in force within seconds, everywhere."
+        actions={
+          <>
+            {can('POST /api/providers:reload') && <ReadAgain />}
+            {can('PUT /api/routing') && (
+              <Button leftSection={<Plus size={16} />} disabled={!rules.data} onClick={() => setAdding(true)}>
+                Add provider
+              </Button>
+            )}
+          </>
+        }
       />
-      {providers.isPending && <Skeleton height={200} radius="lg" />}
-      {providers.error && items.length === 0 && (
-        <Failure error={providers.error} onRetry={() => void providers.refetch()} />
+      {rules.data && <ReadOnly />}
+      {waiting && <Skeleton height={200} radius="lg" />}
+      {error && names.length === 0 && (
+        <Failure error={error} onRetry={() => void Promise.all([providers.refetch(), rules.refetch()])} />
       )}
-      {providers.data && items.length === 0 && (
+      {!waiting && !error && names.length === 0 && (
         <Empty icon={PlugZap} title="No providers">
-          Add one under <span className="mono">providers</span> in the configuration of model-proxy, then have
-          it read again.
+          Add one to have calls answered.
         </Empty>
       )}
-      {items.map(provider => (
-        <ProviderCard
-          key={provider.name}
-          provider={provider}
-          secret={secrets.data?.items.find(secret => secret.path === keyPath(provider.name))}
-        />
-      ))}
-      {can('GET /api/prices') && items.length > 0 && <Prices providers={items} />}
+      {!waiting &&
+        names.map(name => (
+          <ProviderCard
+            key={name}
+            name={name}
+            health={healths.find(each => each.name === name)}
+            unknown={!providers.data}
+            rules={rules.data}
+            secret={secrets.data?.items.find(secret => secret.path === keyPath(name))}
+          />
+        ))}
+      {can('GET /api/prices') && healths.length > 0 && <Prices providers={healths} />}
+      {adding && rules.data && <ProviderDialog rules={rules.data} onClose={() => setAdding(false)} />}
     </>
   );
 }

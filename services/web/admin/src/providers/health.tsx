@@ -16,8 +16,16 @@ const CIRCUITS: Record<string, string> = {
 
 export const circuitWords = (circuit: string): string => CIRCUITS[circuit] ?? circuit;
 
-export function ProviderState({ of: provider }: { of: ProviderHealth }) {
-  if (!provider.enabled) return <Status tone="neutral">Switched off</Status>;
+interface ProviderStateProps {
+  /** Unset: it is not served yet. */
+  of: ProviderHealth | undefined;
+  /** As the rules have it. */
+  enabled?: boolean;
+}
+
+export function ProviderState({ of: provider, enabled = provider?.enabled }: ProviderStateProps) {
+  if (enabled === false) return <Status tone="neutral">Switched off</Status>;
+  if (!provider?.enabled) return <Status tone="neutral">Being taken into service …</Status>;
   const [tone, words] = STATES[provider.state] ?? ['neutral', provider.state];
   return <Status tone={tone}>{words}</Status>;
 }
@@ -28,6 +36,3 @@ export function scoreWords(provider: ProviderHealth): string {
   const share = (provider.score * 100).toFixed(provider.score === 1 ? 0 : 1);
   return `${share} % of ${exactCount(BigInt(provider.successes) + BigInt(provider.failures))} succeeded`;
 }
-
-/** A sentence, as the platform's messages are not always one. */
-export const sentence = (text: string): string => (text ? text[0]!.toUpperCase() + text.slice(1) : '');

@@ -1,21 +1,20 @@
-import { Badge, Group, Text } from '@mantine/core';
-import { DataTable, Empty, PageHeader, Section, useCan, useResource } from '@llm-platform/shared';
-import { Waypoints } from 'lucide-react';
-import { ProviderState } from '../providers/health';
-import { singlePage } from '../query/singlePage';
-import type { ListedModel, ProviderHealth } from '../types';
+import { Skeleton } from '@mantine/core';
+import { Failure, PageHeader, useCan, useResource } from '@llm-platform/shared';
+import { ReadOnly } from '../rules/ReadOnly';
+import { useRules } from '../rules/rules';
+import { useDraft } from '../rules/useDraft';
+import type { ListedModel, RoutingRevision } from '../types';
 import { DryRun } from './DryRun';
+import { Models } from './Models';
+import { Revisions } from './Revisions';
+import { RuleNotices } from './RuleNotices';
+import { RulesInForce } from './RulesInForce';
 
 export function Component() {
   const can = useCan();
+  const sees = can('GET /api/routing');
+  const rules = useRules();
   const models = useResource<{ items: ListedModel[] }>('/api/models', {}, { live: 30 });
-  const health = can('GET /api/providers');
-  const providers = useResource<{ items: ProviderHealth[] }>(
-    '/api/providers',
-    {},
-    { live: 30, enabled: health },
-  );
-  const serving = (model: string) => providers.data?.items.filter(each => each.models.includes(model)) ?? [];
   const ids = models.data?.items.map(model => model.id) ?? [];
   return (
     <>
@@ -23,48 +22,37 @@ export function Component() {
         title="Routing"
         description="Which provider answers a call, and which one steps in when it fails."
       />
-      {can('POST /api/routing:decide') && <DryRun models={ids} />}
-      <Section title="Models" description="What programs may ask for, and who serves it." flush>
-        <DataTable
-          label="Models"
-          list={singlePage(models)}
-          rowKey={row => row.id}
-          columns={[
-            { key: 'model', title: 'Model', cell: row => <span className="mono">{row.id}</span> },
-            ...(health
-              ? [
-                  {
-                    key: 'providers',
-                    title: 'Served by',
-                    cell: (row: ListedModel) => (
-                      <Group gap="lg">
-                        {serving(row.id).map(each => (
-                          <Group key={each.name} gap={8}>
-                            {each.name}
-                            <Text size="sm" c="dimmed" component="span">
-                              <ProviderState of={each} />
-                            </Text>
-                          </Group>
-                        ))}
-                      </Group>
-                    ),
-                  },
-                ]
-              : [
-                  {
-                    key: 'owner',
-                    title: 'Provider',
-                    cell: (row: ListedModel) => <Badge variant="default">{row.owned_by}</Badge>,
-                  },
-                ]),
-          ]}
-          empty={
-            <Empty icon={Waypoints} title="No models">
-              No provider is ready to serve one.
-            </Empty>
-          }
+      {sees && <ReadOnly />}
+      {sees && rules.isPending && <Skeleton height={260} radius="lg" mb={20} />}
+      {sees && rules.error && !rules.data && (
+        <Failure error={rules.error} onRetry={() => void rules.refetch()} />
+      )}
+      {rules.data ? (
+        <Rules rules={rules.data} models={ids} />
+      ) : (
+        can('POST /api/routing:decide') && <DryRun models={ids} />
+      )}
+      <Models read={models} />
+      {rules.data && can('GET /api/routing/revisions') && <Revisions rules={rules.data} />}
+    </>
+  );
+}
+
+/** The rules with what is not saved yet, which a decision can be tried with. */
+function Rules({ rules, models }: { rules: RoutingRevision; models: string[] }) {
+  const can = useCan();
+  const editing = useDraft(rules);
+  const named = rules.document!.providers.flatMap(each => each.models.map(model => model.name));
+  return (
+    <>
+      <RuleNotices rules={rules} />
+      <RulesInForce rules={rules} editing={editing} />
+      {can('POST /api/routing:decide') && (
+        <DryRun
+          models={[...new Set([...models, ...named])].sort()}
+          {...(editing.dirty && { unsaved: editing.document })}
         />
-      </Section>
+      )}
     </>
   );
 }
