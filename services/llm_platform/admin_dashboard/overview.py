@@ -1,4 +1,4 @@
-"""``GET /api/overview``: whether each service can be reached, and how the providers are."""
+"""``GET /api/overview``: whether each service can be reached, how the providers are, and what was answered lately."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from llm_platform.admin_dashboard.traffic import Traffic
 from llm_platform.core.config import Config
 from llm_platform.core.errors import PlatformError
 from llm_platform.core.timestamps import Timestamps
@@ -34,14 +35,18 @@ class Overview:
         self._peers = peers
         self._providers = peers.remote(PROVIDERS)
         self._client = client
+        self._traffic = Traffic(config.dashboard.entries, client)
 
     async def serve(self, request: web.Request) -> web.Response:
         person = await self._api.admit(request)
         with on_behalf_of(person.actor.token):
             providers = await self._provider_health()
-        services = await asyncio.gather(
-            *(self._peer(name) for name in sorted(self._config.peers) if "/" not in name),
-            *(self._entry(name, url) for name, url in self._config.dashboard.entries.items()),
+        services, traffic = await asyncio.gather(
+            asyncio.gather(
+                *(self._peer(name) for name in sorted(self._config.peers) if "/" not in name),
+                *(self._entry(name, url) for name, url in self._config.dashboard.entries.items()),
+            ),
+            self._traffic.summary(),
         )
         service = self._config.service
         return answer(
@@ -51,6 +56,7 @@ class Overview:
                 "version": service.version,
                 "environment": service.environment,
                 "services": services,
+                "traffic": traffic,
                 **providers,
             },
         )

@@ -17,6 +17,7 @@ from llm_platform.http.dialects.openai import OpenAI
 from llm_platform.http.opening import open_entry, shared_routes
 from llm_platform.http.server.observation import GatewayObservation
 from llm_platform.http.server.server import HttpServer, serving
+from llm_platform.http.server.traffic import watching
 from llm_platform.model_proxy.interfaces import PROVIDERS, Providers
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 
@@ -37,8 +38,11 @@ async def open_gateway(
     providers: Providers,
 ) -> AsyncIterator[HttpServer]:
     """gateway listening on ``listen.http``. Raises ``OSError`` when the port is taken."""
-    async with open_entry(config, NAME, inference, accounts, limiter, routing, health) as entry:
-        routes = shared_routes(entry, health)
+    async with (
+        open_entry(config, NAME, inference, accounts, limiter, routing, health) as entry,
+        watching(config, NAME) as traffic,
+    ):
+        routes = shared_routes(entry, health, traffic)
         routes.add("GET", "/config", entry.only_admin(ConfigView(config)))
         routes.add("GET", "/health/providers", ProvidersView(providers))
         security = config.security

@@ -15,6 +15,7 @@ from llm_platform.http.entry import Entry
 from llm_platform.http.limits import RateLimits
 from llm_platform.http.models import Models
 from llm_platform.http.server.routes import Routes, add_side_paths
+from llm_platform.http.server.traffic import Traffic
 from llm_platform.rate_limiter.interfaces import Limiter
 
 
@@ -38,11 +39,11 @@ async def open_entry(
             await limits.aclose()
 
 
-def shared_routes(entry: Entry, health: Health) -> Routes:
+def shared_routes(entry: Entry, health: Health, traffic: Traffic) -> Routes:
     """The paths of both entries."""
     routes = Routes()
     routes.add("POST", "/v1/chat/completions", entry.infer)
     routes.add("GET", "/v1/models", entry.list_models)
     routes.add("GET", "/v1/models/", entry.one_model)
-    add_side_paths(routes, health)
+    add_side_paths(routes, health, traffic)
     return routes

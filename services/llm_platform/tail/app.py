@@ -15,6 +15,7 @@ from llm_platform.http.dialects.openai import OpenAI
 from llm_platform.http.opening import open_entry, shared_routes
 from llm_platform.http.server.observation import Observation
 from llm_platform.http.server.server import HttpServer, serving
+from llm_platform.http.server.traffic import watching
 from llm_platform.rate_limiter.interfaces import LIMITER, Limiter
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ async def open_tail(
     """tail listening on ``listen.http``. Raises ``OSError`` when the port is taken."""
     async with (
         open_entry(config, NAME, inference, accounts, limiter, routing, health) as entry,
+        watching(config, NAME) as traffic,
         serving(
             HttpServer(
                 config,
-                shared_routes(entry, health),
+                shared_routes(entry, health, traffic),
                 OpenAI(),
                 Observation(NAME, name_provider=config.logging.include_provider_info),
             )

@@ -13,8 +13,8 @@ from llm_platform.dashboard.openapi import PACKAGES
 from llm_platform.dashboard.pages import CHECKOUT
 
 FILES = ("shared/src/api/types.ts", "admin/src/types.ts")
-MADE_BY_HAND = {"Session", "Info", "Page", "Overview", "ServiceState"}
-"""What is no message: dashboard/sign_in.py, info.py, overview.py; and every list's frame."""
+MADE_BY_HAND = {"Session", "Info", "Page", "Overview", "ServiceState", "Traffic", "Percentiles", "TrafficEntry"}
+"""What is no message: dashboard/sign_in.py, info.py, overview.py, traffic.py; and every list's frame."""
 NAMED_OTHERWISE = {
     "SignedInSession": "Session",
     "Budget": "ScopedBudget",

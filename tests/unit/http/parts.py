@@ -23,6 +23,7 @@ from llm_platform.http.models import Models
 from llm_platform.http.opening import shared_routes
 from llm_platform.http.server.observation import Observation
 from llm_platform.http.server.server import HttpServer, serving
+from llm_platform.http.server.traffic import Traffic
 from llm_platform.proto import common_pb2, inference_pb2, providers_pb2
 from llm_platform.rate_limiter.interfaces import Limiter
 from llm_platform.rate_limiter.service import MemoryLimiter
@@ -165,7 +166,8 @@ async def entry_server(
     entry = Entry(settings, "tail", inference, keys or FixedKeys(), limits, Models(routing()))
     health = Health(settings)
     health.started = True
-    server = HttpServer(settings, shared_routes(entry, health), OpenAI(), Observation("tail"))
+    traffic = Traffic("tail", settings.service.replica)
+    server = HttpServer(settings, shared_routes(entry, health, traffic), OpenAI(), Observation("tail"))
     async with serving(server):
         yield server
 

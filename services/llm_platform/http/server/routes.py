@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.health import Health
 from llm_platform.http.server import side
 from llm_platform.http.server.exchange import Exchange
 from llm_platform.http.server.request import Response
+from llm_platform.http.server.traffic import PATH, Traffic
+
+_encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Exchange], Awaitable[Response | None]]
 """Gives the reply, or None when it has written it."""
@@ -62,8 +67,8 @@ def handler_of(match: Match, exchange: Exchange) -> Handler:
     return handler
 
 
-def add_side_paths(routes: Routes, health: Health) -> None:
-    """The health paths and the metrics, on the public port."""
+def add_side_paths(routes: Routes, health: Health, traffic: Traffic) -> None:
+    """The health paths, the metrics and the last hour, on the public port."""
 
     async def answer(exchange: Exchange) -> Response:
         reply = await side.answer(health, exchange.route)
@@ -72,5 +77,10 @@ def add_side_paths(routes: Routes, health: Health) -> None:
         exchange.headers.update(reply.headers)
         return exchange.reply(reply.status, reply.body, reply.headers["content-type"])
 
+    async def last_hour(exchange: Exchange) -> Response:
+        exchange.headers["cache-control"] = "no-store"
+        return exchange.reply(200, _encode(traffic.report()))
+
     for path in side.PATHS:
         routes.add("GET", path, answer)
+    routes.add("GET", PATH, last_hour)

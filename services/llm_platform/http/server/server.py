@@ -21,7 +21,8 @@ from llm_platform.http.server.exchange import Exchange
 from llm_platform.http.server.observation import Observation
 from llm_platform.http.server.request import Request, Response
 from llm_platform.http.server.routes import Routes, handler_of
-from llm_platform.http.server.side import PATHS as SIDE_PATHS
+from llm_platform.http.server.side import PATHS
+from llm_platform.http.server.traffic import PATH as TRAFFIC_PATH
 
 QUIET_SECONDS = 0.5
 """A drained server has had no request for so long: load balancers notice readiness with a delay."""
@@ -29,6 +30,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 CLOSING_SECONDS = 1.0
 """How long requests that are open when the server closes may take to end, and then to notice that they are cut off."""
+
+SIDE_PATHS = frozenset((*PATHS, TRAFFIC_PATH))
+"""They are neither counted nor logged, and do not hold up a drain."""
 
 Filter = Callable[[Exchange], Response | None]
 """Looks at a request before its handler; a reply ends it there."""

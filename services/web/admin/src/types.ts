@@ -31,6 +31,35 @@ export interface Overview {
   services: ServiceState[];
   providers: ProviderHealth[];
   providers_unknown?: string;
+  /** Null: no entry says anything of it. */
+  traffic: Traffic | null;
+}
+
+/** What the entries have answered in the last hour. */
+export interface Traffic {
+  /** Of the replica that counts for the longest. */
+  since: string;
+  requests: number;
+  /** By whose fault: caller, policy, platform, provider. */
+  errors: Record<string, number>;
+  /** Null: there was nothing to measure. */
+  duration: Percentiles | null;
+  first_byte: Percentiles | null;
+  /** The replicas that have said so, each since an hour ago or since it began. */
+  entries: TrafficEntry[];
+  /** Entries that did not answer. */
+  silent: string[];
+}
+
+export interface Percentiles {
+  p50_ms: number;
+  p95_ms: number;
+}
+
+export interface TrafficEntry {
+  name: string;
+  replica: string;
+  since: string;
 }
 
 export interface Decision {
@@ -209,6 +238,16 @@ export interface LedgerEntry {
   price_revision: string;
   created_at: string;
   request_id: string;
+  user_id: string;
+  /** HTTP status of the provider; 0: none came. */
+  status: number;
+  /** By the clock of model-proxy; empty: not known. */
+  sent_at: string;
+  /** Microseconds from then; "0": it never came, or is not known. */
+  first_byte_us: string;
+  duration_us: string;
+  /** The provider's own id of the call. */
+  provider_request_id: string;
 }
 
 export interface Attempt {
@@ -221,6 +260,14 @@ export interface Attempt {
   amount: string;
   usage?: Usage;
   reserved_at: string;
+  request_id: string;
+  user_id: string;
+  result: string;
+  status: number;
+  sent_at: string;
+  first_byte_us: string;
+  duration_us: string;
+  provider_request_id: string;
 }
 
 export interface AttemptPage {

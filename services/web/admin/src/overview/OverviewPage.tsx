@@ -3,6 +3,7 @@ import { useSeesOwnOnly } from '../access/useSeesOwnOnly';
 import type { Overview } from '../types';
 import { Costs } from './Costs';
 import { Health } from './Health';
+import { LastHour } from './LastHour';
 import { RecentChanges } from './RecentChanges';
 import { Spending } from './Spending';
 import { Top } from './Top';
@@ -28,7 +29,10 @@ export function Component() {
         }
       />
       {operates && (
-        <Health overview={overview.data} error={overview.error} onRetry={() => void overview.refetch()} />
+        <>
+          <Health overview={overview.data} error={overview.error} onRetry={() => void overview.refetch()} />
+          {(overview.data || !overview.error) && <LastHour overview={overview.data} />}
+        </>
       )}
       {can('GET /api/usage') && (
         <>

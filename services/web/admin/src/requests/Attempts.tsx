@@ -1,116 +1,168 @@
-import { Select, Switch } from '@mantine/core';
+import { Group } from '@mantine/core';
 import {
   DataTable,
   Empty,
+  FilterSelect,
   Money,
-  Notice,
+  PeriodPicker,
   Section,
   Status,
-  Time,
   useCan,
   useFilters,
   useResource,
 } from '@llm-platform/shared';
 import { ListTree } from 'lucide-react';
-import { useState } from 'react';
+import { useMemo } from 'react';
 import { tokenColumns } from '../display/tokenColumns';
 import { Name } from '../names/Name';
+import { SubjectSelect } from '../names/SubjectSelect';
 import type { Attempt, ProviderHealth } from '../types';
+import { durationWords, milliseconds } from './course';
+import { When } from './FoundByProvider';
+import { spanOf, SPANS } from './span';
 import { useAttempts } from './useAttempts';
-import classes from './Requests.module.css';
+import { Result } from './words';
 
-const WINDOWS = [
-  { value: '15', label: 'Last 15 minutes' },
-  { value: '60', label: 'Last hour' },
-  { value: '360', label: 'Last 6 hours' },
-  { value: '1440', label: 'Last 24 hours' },
-  { value: '10080', label: 'Last 7 days' },
+const NO_FILTERS = {
+  key: '',
+  user: '',
+  provider: '',
+  model: '',
+  counted: '',
+  period: '24h',
+  since: '',
+  to: '',
+};
+const COUNTED = [
+  { value: 'exact', label: 'Exactly' },
+  { value: 'estimated', label: 'Estimated' },
+  { value: 'uncertain', label: 'Uncertain' },
 ];
-const AT_ONCE = 50;
-const MINUTE_MS = 60_000;
 
-/** The newest calls of a provider. */
+/** The newest calls of providers. */
 export function Attempts() {
   const can = useCan();
-  const [filters, setFilters] = useFilters({ provider: '', minutes: '1440', unresolved: '' });
-  const [shown, setShown] = useState(AT_ONCE);
+  const [filters, setFilters] = useFilters(NO_FILTERS);
   const providers = useResource<{ items: ProviderHealth[] }>(
     '/api/providers',
     {},
     { enabled: can('GET /api/providers') },
   );
-  const names = providers.data?.items.map(each => each.name) ?? [];
-  const provider = filters.provider || names[0] || '';
-  const minutes = Number(filters.minutes) || 60;
-  const since = new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - minutes * MINUTE_MS).toISOString();
-  const attempts = useAttempts(
-    { provider, since, unresolved: filters.unresolved === 'yes' },
-    provider !== '',
-  );
-  const items = attempts.data?.items ?? [];
+  const known = providers.data?.items ?? [];
+  const models = known.filter(each => !filters.provider || each.name === filters.provider);
+  const { period, since, to } = filters;
+  // The beginning stays while pages are read.
+  const span = useMemo(() => spanOf(period, since, to), [period, since, to]);
+  const list = useAttempts({
+    ...span,
+    key_id: filters.key,
+    user_id: filters.user,
+    provider: filters.provider,
+    model: filters.model,
+    certainty: filters.counted,
+  });
   return (
-    <Section title="Calls of providers" description="As they are charged now, newest first." flush>
-      {attempts.data?.more && (
-        <div className={classes.notice}>
-          <Notice kind="info">
-            There are later calls than are shown. Choose a shorter time to see the newest.
-          </Notice>
-        </div>
-      )}
+    <Section
+      title="Calls of providers"
+      description="As they are charged now, newest first. A request that was tried again has several."
+      flush
+    >
       <DataTable
         label="Calls of providers"
-        list={{
-          items: items.slice(0, shown),
-          loading: attempts.isPending && (provider !== '' || providers.isPending),
-          refreshing: attempts.isPlaceholderData,
-          error: attempts.error ?? providers.error,
-          more: shown < items.length,
-          loadingMore: false,
-          loadMore: () => setShown(shown + AT_ONCE),
-          retry: () => void (provider ? attempts.refetch() : providers.refetch()),
-        }}
+        list={list}
         filters={
-          <>
-            <Select
-              aria-label="Provider"
-              data={[...new Set([...names, ...(provider ? [provider] : [])])]}
-              value={provider || null}
-              allowDeselect={false}
+          <Group gap="xs">
+            <FilterSelect
+              label="Provider"
+              placeholder="All providers"
+              data={choices(
+                known.map(each => each.name),
+                filters.provider,
+              )}
+              value={filters.provider}
+              w={150}
+              onChange={provider => setFilters({ provider })}
+            />
+            <FilterSelect
+              label="Model"
+              placeholder="All models"
+              searchable
+              data={choices(
+                models.flatMap(each => each.models),
+                filters.model,
+              )}
+              value={filters.model}
               w={170}
-              onChange={value => value && setFilters({ provider: value })}
+              onChange={model => setFilters({ model })}
             />
-            <Select
-              aria-label="Time"
-              data={WINDOWS}
-              value={filters.minutes}
-              allowDeselect={false}
-              w={160}
-              onChange={value => value && setFilters({ minutes: value })}
+            {can('GET /api/users') && (
+              <SubjectSelect
+                kind="user"
+                aria-label="User"
+                placeholder="All users"
+                value={filters.user}
+                w={150}
+                onChange={user => setFilters({ user })}
+              />
+            )}
+            {can('GET /api/keys') && (
+              <SubjectSelect
+                kind="key"
+                aria-label="Key"
+                placeholder="All keys"
+                value={filters.key}
+                w={150}
+                onChange={key => setFilters({ key })}
+              />
+            )}
+            <FilterSelect
+              label="Counted"
+              placeholder="Counted in any way"
+              data={COUNTED}
+              value={filters.counted}
+              w={170}
+              onChange={counted => setFilters({ counted })}
             />
-            <Switch
-              label="Uncertain only"
-              checked={filters.unresolved === 'yes'}
-              onChange={event => setFilters({ unresolved: event.currentTarget.checked ? 'yes' : '' })}
-            />
-          </>
+            <PeriodPicker filter={filters} onChange={setFilters} periods={SPANS} />
+          </Group>
         }
         rowKey={row => row.attempt_id}
         columns={[
-          { key: 'when', title: 'When', cell: row => <Time at={row.reserved_at} /> },
+          { key: 'when', title: 'When', cell: row => <When of={row} /> },
+          { key: 'provider', title: 'Provider', cell: row => row.provider, wide: true },
           { key: 'model', title: 'Model', cell: row => row.model },
           { key: 'key', title: 'Key', cell: row => <Name kind="key" id={row.key_id} link />, wide: true },
           ...tokenColumns<Attempt>(),
+          {
+            key: 'first',
+            title: 'First byte',
+            cell: row => took(row.first_byte_us),
+            numeric: true,
+            wide: true,
+          },
+          { key: 'took', title: 'Took', cell: row => took(row.duration_us), numeric: true, wide: true },
           { key: 'cost', title: 'Cost', cell: row => <Money amount={row.amount} />, numeric: true },
+          { key: 'result', title: 'Result', cell: row => <Result of={row.result} open={false} /> },
           { key: 'certainty', title: 'Counted', cell: row => <Certainty of={row} />, wide: true },
         ]}
         empty={
           <Empty icon={ListTree} title="No calls">
-            {provider ? `${provider} was not called in this time.` : 'There is no provider.'}
+            No provider was called so in this time.
           </Empty>
         }
       />
     </Section>
   );
+}
+
+/** What is chosen stays among the choices, also when it is gone. */
+function choices(names: readonly string[], chosen: string): string[] {
+  return [...new Set([...names, ...(chosen ? [chosen] : [])])].toSorted();
+}
+
+function took(microseconds: string): string {
+  const ms = milliseconds(microseconds);
+  return ms === undefined ? '–' : durationWords(ms);
 }
 
 function Certainty({ of: { certainty, resolved } }: { of: Attempt }) {

@@ -1,7 +1,6 @@
 import {
   absolute,
   CopyText,
-  Empty,
   exactCount,
   Failure,
   Money,
@@ -11,18 +10,20 @@ import {
   useResource,
 } from '@llm-platform/shared';
 import { Skeleton } from '@mantine/core';
-import { SearchX } from 'lucide-react';
 import { Facts } from '../display/Facts';
 import { Name } from '../names/Name';
 import type { LedgerEntry } from '../types';
+import { courseOf, durationWords } from './course';
+import { FoundByProvider } from './FoundByProvider';
 import { summarize } from './ledger';
 import { Timeline } from './Timeline';
+import { Waterfall } from './Waterfall';
 import { certaintyWords, Result } from './words';
 
 /** One call of the platform, as the ledger knows it. */
 export function RequestDetails({ id }: { id: string }) {
   const read = useResource<{ items: LedgerEntry[] }>('/api/entries', { request_id: id }, { live: 15 });
-  if (read.isPending) return <Skeleton height={280} radius="lg" aria-busy="true" />;
+  if (read.isPending || read.isPlaceholderData) return <Skeleton height={280} radius="lg" aria-busy="true" />;
   if (read.error && !read.data)
     return (
       <Section>
@@ -30,16 +31,11 @@ export function RequestDetails({ id }: { id: string }) {
       </Section>
     );
   const entries = read.data?.items ?? [];
-  if (entries.length === 0)
-    return (
-      <Section>
-        <Empty icon={SearchX} title="The ledger does not know this request">
-          Calls that were refused before a provider was chosen, as those with a wrong key or over a limit,
-          leave no entry. Others are written within seconds.
-        </Empty>
-      </Section>
-    );
+  // A provider's ids may look like the platform's.
+  if (entries.length === 0) return <FoundByProvider id={id} />;
   const summary = summarize(entries);
+  const course = courseOf(id, entries);
+  const firstByte = course?.hops.find(hop => hop.wait !== undefined);
   return (
     <>
       <Stats>
@@ -47,9 +43,16 @@ export function RequestDetails({ id }: { id: string }) {
         <Stat label="Input tokens" value={exactCount(summary.input)} />
         <Stat label="Output tokens" value={exactCount(summary.output)} />
         <Stat
-          label="Until it was settled"
-          value={
-            summary.milliseconds === undefined ? '…' : `${exactCount(Math.round(summary.milliseconds))} ms`
+          label="Took"
+          value={course ? durationWords(course.length) : '–'}
+          note={
+            firstByte
+              ? `First byte after ${durationWords(firstByte.start + (firstByte.wait ?? 0))}`
+              : course
+                ? 'Nothing came of it'
+                : summary.open
+                  ? 'Under way'
+                  : 'Not known'
           }
         />
       </Stats>
@@ -57,14 +60,24 @@ export function RequestDetails({ id }: { id: string }) {
         <Facts
           items={[
             ['Result', <Result of={summary.result} open={summary.open} />],
-            ['Provider and model', `${summary.provider} / ${summary.model}`],
+            ['Route', summary.route.join(' → ') || summary.provider],
+            ['Model', summary.model],
             ['Attempts', exactCount(summary.attempts)],
+            ['User', <Name kind="user" id={summary.userId} link />],
             ['Key', <Name kind="key" id={summary.keyId} link />],
-            ['Came in', absolute(entries[0]!.created_at)],
+            ['Came in', absolute(course ? new Date(course.begin).toISOString() : entries[0]!.created_at)],
             ['Request', <CopyText value={id} />],
           ]}
         />
       </Section>
+      {course && (
+        <Section
+          title="Where the time went"
+          description="From when the entry took it in until the provider’s answer ended."
+        >
+          <Waterfall course={course} />
+        </Section>
+      )}
       <Section title="What happened" description="The entries of the ledger, in their order.">
         <Timeline entries={entries} />
       </Section>

@@ -13,7 +13,7 @@ export function Component() {
     <>
       <PageHeader
         title="Requests"
-        description="What became of a call: where it went, what it used and what it cost. Texts are not kept."
+        description="What became of a call: where it went, how long it took, what it used and cost. Texts are not kept."
       />
       <Find
         key={request}
@@ -39,7 +39,7 @@ function Find({ request, onFind }: { request: string; onFind: (request: string) 
         <TextInput
           type="search"
           label="Request id"
-          description="Every answer has it in the header x-request-id"
+          description="Of an answer’s header x-request-id, or a provider’s own"
           placeholder="req_…"
           leftSection={<Search size={15} />}
           className={classes.id!}

@@ -1,4 +1,4 @@
-import { absolute, exactCount, Money, nano } from '@llm-platform/shared';
+import { absolute, CopyText, exactCount, Money, nano } from '@llm-platform/shared';
 import type { LedgerEntry } from '../types';
 import { certaintyWords, Result } from './words';
 import classes from './Requests.module.css';
@@ -51,7 +51,13 @@ function Happened({ entry }: { entry: LedgerEntry }) {
           </div>
           <div className={classes.under}>
             {where} · {tokens(entry)} · {certaintyWords(entry.certainty).toLowerCase()}
+            {entry.status > 0 && ` · HTTP ${entry.status}`}
           </div>
+          {entry.provider_request_id && (
+            <div className={classes.under}>
+              Its own id <CopyText value={entry.provider_request_id} />
+            </div>
+          )}
         </>
       );
     case 'adjust':

@@ -1,23 +1,6 @@
 import { expect, test } from 'vitest';
-import type { LedgerEntry } from '../types';
+import { entry } from './entry.fixture';
 import { summarize } from './ledger';
-
-const entry = (kind: string, more: Partial<LedgerEntry> = {}): LedgerEntry => ({
-  sequence: '1',
-  kind,
-  reservation_id: 'rsv_1',
-  attempt_id: '',
-  key_id: 'key',
-  provider: 'echo',
-  model: 'echo',
-  amount: '0',
-  certainty: '',
-  result: '',
-  price_revision: '',
-  created_at: '2026-01-01T00:00:00.000Z',
-  request_id: 'req_1',
-  ...more,
-});
 
 test('a request costs what was settled and corrected', () => {
   const summary = summarize([
@@ -32,11 +15,11 @@ test('a request costs what was settled and corrected', () => {
     attempts: 2,
     result: 'completed',
     provider: 'other',
-    milliseconds: 1500,
+    route: ['echo', 'other'],
     open: false,
   });
 });
 
 test('a request whose reservation was not given back is under way', () => {
-  expect(summarize([entry('reserve')])).toMatchObject({ open: true, milliseconds: undefined, attempts: 0 });
+  expect(summarize([entry('reserve')])).toMatchObject({ open: true, attempts: 0, route: [] });
 });

@@ -1,34 +1,33 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { api, live, useLive, type Query } from '@llm-platform/shared';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { api, listOf, live, useLive, type List, type Query } from '@llm-platform/shared';
 import type { Attempt, AttemptPage } from '../types';
 
-interface Found {
-  /** Newest first. */
-  items: Attempt[];
-  /** There are later ones than these. */
-  more: boolean;
-}
+const AT_ONCE = 50;
+const MOST_PAGES = 20;
 
-const MOST_PAGES = 5;
-
-/** The calls of a provider in a period. They come oldest first, so all of the period are read, up to some pages. */
-export function useAttempts(query: Query, enabled: boolean) {
+/** Calls of providers, the newest first, a page at a time. */
+export function useAttempts(query: Query): List<Attempt> {
   const interval = useLive(30);
-  return useQuery({
-    queryKey: ['/api/attempts', query],
-    queryFn: async ({ signal }): Promise<Found> => {
-      const items: Attempt[] = [];
-      let cursor = '';
-      for (let page = 0; page < MOST_PAGES; page++) {
-        const answer = await api.get<AttemptPage>('/api/attempts', { ...query, cursor }, signal);
-        items.push(...answer.items);
-        cursor = answer.cursor;
-        if (!cursor) break;
-      }
-      return { items: items.reverse(), more: cursor !== '' };
-    },
-    enabled,
+  const result = useInfiniteQuery({
+    queryKey: ['/api/attempts', 'list', query],
+    queryFn: ({ pageParam, signal }) => filledPage(query, pageParam, signal),
+    initialPageParam: '',
+    getNextPageParam: (page: AttemptPage) => page.cursor || undefined,
     refetchInterval: live(interval),
     placeholderData: keepPreviousData,
   });
+  return listOf(result, page => page.items);
+}
+
+/** The server looks at so many entries for a page: where few match, several of its pages make one. */
+async function filledPage(query: Query, cursor: string, signal: AbortSignal): Promise<AttemptPage> {
+  const items: Attempt[] = [];
+  for (let page = 0; page < MOST_PAGES && items.length < AT_ONCE; page++) {
+    const asked = { ...query, newest_first: true, limit: AT_ONCE - items.length, cursor };
+    const answer = await api.get<AttemptPage>('/api/attempts', asked, signal);
+    items.push(...answer.items);
+    cursor = answer.cursor;
+    if (!cursor) break;
+  }
+  return { items, cursor };
 }
