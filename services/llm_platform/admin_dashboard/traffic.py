@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(Report).decode
 class Traffic:
     def __init__(
         self,
-        entries: Mapping[str, str],
+        entries: Mapping[Any, str],
         client: aiohttp.ClientSession,
         *,
         clock: Callable[[], float] = time.monotonic,

@@ -110,8 +110,7 @@ class Echo:
         said = _say(request)
         sending.has_id(said.id)
         if request.stream:
-            sending.has_begun()
-            return _EchoedStream(self.name, said, request.usage_wanted, sending.silence)
+            return _EchoedStream(self.name, said, request.usage_wanted, sending)
         if said.delay:
             await _wait(self.name, said.delay, sending.first_byte)
         sending.has_begun()
@@ -124,13 +123,13 @@ class _EchoedStream:
     status = 200
     content_type = "text/event-stream"
 
-    def __init__(self, name: str, said: _Said, usage_wanted: bool, silence: float) -> None:
+    def __init__(self, name: str, said: _Said, usage_wanted: bool, sending: Sending) -> None:
         self.headers: dict[str, str] = {}
         self.usage: common_pb2.Usage | None = None
         self.output_bytes = 0
         self.complete = False
         self._name = name
-        self._silence = silence
+        self._sending = sending
         self._blocks = self._paced(said, usage_wanted)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -143,14 +142,20 @@ class _EchoedStream:
         *chunks, last = _chunks(said, usage_wanted)
         if said.delay:
             for chunk, size in chunks:
-                await _wait(self._name, said.delay, self._silence)
+                await _wait(self._name, said.delay, self._sending.silence)
+                self._begins()
                 self.output_bytes += size
                 yield chunk
             chunks = []
         self.output_bytes = sum(len(piece.encode()) for piece in said.pieces)
         self.usage = said.usage
         self.complete = True
+        self._begins()
         yield b"".join(chunk for chunk, _ in chunks) + last[0]
+
+    def _begins(self) -> None:
+        if not self._sending.first_part_at:
+            self._sending.has_begun()
 
 
 async def _wait(name: str, delay: float, patience: float) -> None:

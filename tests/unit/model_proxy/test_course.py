@@ -40,6 +40,16 @@ async def test_an_attempt_says_when_it_was_sent_how_long_it_took_and_the_provide
     assert began - 0.001 <= datetime.fromisoformat(outcome.sent_at).timestamp() <= seen.received_at
 
 
+async def test_echo_begins_when_its_first_word_comes(proxy: ModelProxy, ledger: MemoryLedger) -> None:
+    text = {"role": "user", "content": "one two [[delay_ms=30]]"}
+    for stream in (True, False):
+        call = call_of("echo", provider="echo", stream=stream)
+        await read(await proxy.inference.open(call, request("echo", messages=[text], stream=stream)))
+        [outcome] = await ledger.closing(call.route.reservation_id)
+        assert 30_000 <= outcome.first_byte_us <= outcome.duration_us
+        assert outcome.provider_request_id.startswith("chatcmpl-")
+
+
 async def test_each_attempt_of_a_call_has_its_own(proxy: ModelProxy, ledger: MemoryLedger) -> None:
     call = call_of("gpt-test+fail=1+retry_after_ms=1+request_id=req_theirs")
     await read(await proxy.inference.open(call, request()))

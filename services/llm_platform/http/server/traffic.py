@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
+import prometheus_client
 
 from llm_platform.core import metrics
 from llm_platform.core.config import Config
@@ -101,7 +102,9 @@ class Traffic:
                 counts[labels["le"]] += count
         return note
 
-    def _samples(self, metric: metrics.Counter | metrics.Histogram, kind: str) -> Iterator[tuple[dict[str, str], int]]:
+    def _samples(
+        self, metric: prometheus_client.Counter | metrics.Histogram, kind: str
+    ) -> Iterator[tuple[dict[str, str], int]]:
         for family in metric.collect():
             for sample in family.samples:
                 if sample.name.endswith(kind) and sample.labels["service"] == self._service:
