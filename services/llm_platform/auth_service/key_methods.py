@@ -58,7 +58,7 @@ class KeyMethods(Methods):
             return accounts_pb2.CreatedKey(key=_key(row, user), secret=new.text)
 
     async def list_keys(self, request: accounts_pb2.ListKeysRequest) -> accounts_pb2.Keys:
-        """Those that the actor sees, by age. Raises NOT_FOUND (user, team, organisation), INVALID_REQUEST."""
+        """Those that the actor sees, newest first. Raises NOT_FOUND (user, team, organisation), INVALID_REQUEST."""
         who = actor.get()
         query = select_keys()
         if not request.include_revoked:
@@ -70,7 +70,7 @@ class KeyMethods(Methods):
         async with self._database.read() as connection:
             query = await _narrowed(connection, query, request)
             order = (api_keys.c.created_at, api_keys.c.key_id)
-            found, token = await page(connection, query, order, request.page_size, request.page_token)
+            found, token = await page(connection, query, order, request.page_size, request.page_token, descending=True)
         return accounts_pb2.Keys(items=[rows.key(row, row["organization_id"]) for row in found], next_page_token=token)
 
     async def get_key(self, request: accounts_pb2.KeyName) -> accounts_pb2.Key:

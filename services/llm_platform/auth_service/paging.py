@@ -21,7 +21,13 @@ Row = Mapping[str, Any]
 
 
 async def page(
-    connection: AsyncConnection, query: Select[Any], order: Sequence[Column[Any]], size: int, token: str
+    connection: AsyncConnection,
+    query: Select[Any],
+    order: Sequence[Column[Any]],
+    size: int,
+    token: str,
+    *,
+    descending: bool = False,
 ) -> tuple[list[Row], str]:
     """The rows of one page, and the token of the next (empty at the end). ``order`` tells every two rows apart.
 
@@ -32,8 +38,10 @@ async def page(
     size = size or LARGEST
     columns = [_by_number_of_characters(column, connection) for column in order]
     if token:
-        query = query.where(tuple_(*columns) > tuple_(*_read(token, order)))
-    found = (await connection.execute(query.order_by(*columns).limit(size + 1))).mappings().all()
+        here, last = tuple_(*columns), tuple_(*_read(token, order))
+        query = query.where(here < last if descending else here > last)
+    ordered = query.order_by(*(column.desc() if descending else column for column in columns))
+    found = (await connection.execute(ordered.limit(size + 1))).mappings().all()
     rows: list[Row] = [dict(row) for row in found[:size]]
     return rows, _write(rows[-1], order) if len(found) > size else ""
 

@@ -73,6 +73,7 @@ users = Table(
     Column("deleted_at", BigInteger),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("change", BigInteger, index=True),
+    Index("ix_users_created_at", "created_at", "user_id"),
 )
 
 team_members = Table(

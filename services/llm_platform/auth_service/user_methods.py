@@ -52,7 +52,7 @@ class UserMethods(Methods):
             return await _user(connection, row["user_id"])
 
     async def list_users(self, request: accounts_pb2.ListUsersRequest) -> accounts_pb2.Users:
-        """Those that the actor sees, by name. Raises NOT_FOUND (organisation, team), INVALID_REQUEST."""
+        """Those that the actor sees, newest first. Raises NOT_FOUND (organisation, team), INVALID_REQUEST."""
         who = actor.get()
         query = rows.select_users().where(users.c.deleted_at.is_(None))
         if request.role:
@@ -73,7 +73,8 @@ class UserMethods(Methods):
                 team = await find_team(connection, who, request.team)
                 members = select(team_members.c.user_id).where(team_members.c.team_id == team["team_id"])
                 query = query.where(users.c.user_id.in_(members))
-            found, token = await page(connection, query, (users.c.name,), request.page_size, request.page_token)
+            order = (users.c.created_at, users.c.user_id)
+            found, token = await page(connection, query, order, request.page_size, request.page_token, descending=True)
             return accounts_pb2.Users(items=await _with_teams(connection, found), next_page_token=token)
 
     async def get_user(self, request: accounts_pb2.UserName) -> accounts_pb2.User:

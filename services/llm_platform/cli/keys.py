@@ -84,7 +84,7 @@ def list_keys(
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Lists keys by age."""
+    """Lists keys, newest first."""
     request = accounts_pb2.ListKeysRequest(
         search=search, user=user, team=team, organization=organization, include_revoked=revoked
     )

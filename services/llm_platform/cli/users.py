@@ -72,7 +72,7 @@ def list_users(
     config: ConfigOption = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Lists users by name."""
+    """Lists users, newest first."""
     request = accounts_pb2.ListUsersRequest(
         search=search,
         organization=organization,

@@ -204,7 +204,8 @@ async def test_keys_are_listed_in_pages_and_found_by_name_id_and_prefix(
         if not found.next_page_token:
             break
         request.page_token = found.next_page_token
-    assert sorted(seen) == sorted([first.key.key.key_id, *(key.key_id for key in made)])
+    newest_first = sorted([first.key.key, *made], key=lambda key: (key.created_at, key.key_id), reverse=True)
+    assert seen == [key.key_id for key in newest_first]
 
     async def search(text: str) -> list[str]:
         return [key.key_id for key in (await accounts.list_keys(accounts_pb2.ListKeysRequest(search=text))).items]
