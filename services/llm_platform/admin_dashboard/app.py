@@ -9,6 +9,7 @@ from aiohttp import web
 from llm_platform.admin_dashboard.operations import OPERATIONS
 from llm_platform.admin_dashboard.overview import open_overview
 from llm_platform.dashboard import app as dashboard
+from llm_platform.dashboard.audit_export import AuditExport
 from llm_platform.dashboard.info import Info
 from llm_platform.dashboard.usage_csv import PATH as USAGE_CSV
 from llm_platform.dashboard.usage_csv import UsageCsv
@@ -34,6 +35,7 @@ async def start(runtime: Runtime) -> None:
             web.get("/api/info", info.serve),
             web.get("/api/overview", overview.serve),
             web.get(USAGE_CSV, UsageCsv(server.api, peers.remote).serve),
+            *AuditExport(server.api, peers.remote).routes(),
             web.get("/api/openapi.json", info.openapi),
         ]
     )

@@ -17,6 +17,8 @@ sessions = operations_of(SESSIONS)
 
 USAGE = ledger("GET /api/usage", "Usage", "What was used and what it cost, by key, user, team, model, provider, day.")
 
+AUDIT_LIST = audit("GET /api/audit", "List", "Lists entries of the audit log.")
+
 OPERATIONS: tuple[Operation, ...] = (
     accounts("GET /api/keys", "ListKeys", "Lists API keys, without their secrets."),
     accounts("POST /api/keys", "CreateKey", "Makes an API key; its secret is in this answer only."),
@@ -34,5 +36,5 @@ OPERATIONS: tuple[Operation, ...] = (
     ledger("GET /api/budgets", "FindBudgets", "Lists budgets, with what is spent and left of them."),
     ledger("GET /api/prices", "Prices", "Own prices, or the price of calls to a model."),
     routing("GET /api/models", "Models", "Lists the models that can be called."),
-    audit("GET /api/audit", "List", "Lists entries of the audit log."),
+    AUDIT_LIST,
 )

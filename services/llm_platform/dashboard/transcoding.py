@@ -18,8 +18,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.dashboard.json_form import written
 from llm_platform.dashboard.operations import Operation
 from llm_platform.dashboard.problems import MissingEtagError
+
+__all__ = ["encoded", "etag_of", "read", "written"]
 
 _MAX_DEPTH = 20
 _BOOLS = {"true": True, "false": False}
@@ -49,13 +52,6 @@ def read(
         return json_format.ParseDict(values, operation.new_request(), max_recursion_depth=_MAX_DEPTH)
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
         _refuse(_said(error))
-
-
-def written(message: Message) -> dict[str, Any]:
-    """The reply."""
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
 
 
 def encoded(reply: Any) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,8 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from llm_platform.billing.interfaces import LEDGER
-from llm_platform.core.spreadsheet import spreadsheet_cell
-from llm_platform.dashboard import transcoding
+from llm_platform.dashboard import download, transcoding
 from llm_platform.dashboard.api import Api, Ports
 from llm_platform.dashboard.common import USAGE
 from llm_platform.proto import common_pb2, ledger_pb2
@@ -34,17 +31,10 @@ class UsageCsv:
         query: Any = transcoding.read(USAGE, {}, request.query.items(), b"", None)
         with on_behalf_of(person.actor.token):
             page = await self._ledger.usage(query)
-            response = web.StreamResponse(
-                headers={
-                    "content-type": "text/csv; charset=utf-8",
-                    "content-disposition": 'attachment; filename="usage.csv"',
-                    "cache-control": "no-store",
-                }
-            )
-            await response.prepare(request)
-            await response.write(_lines([_HEADER]))
+            response = await download.begun(request, "usage.csv", download.CSV)
+            await response.write(download.table([_HEADER]))
             while True:
-                await response.write(_lines([_row(row) for row in page.rows]))
+                await response.write(download.table(map(_row, page.rows)))
                 if not page.cursor:
                     break
                 query.cursor = page.cursor
@@ -61,9 +51,3 @@ def _row(row: ledger_pb2.UsageRow) -> Sequence[object]:
 
 def _dollars(nano: int) -> Decimal:
     return Decimal(nano).scaleb(-9)
-
-
-def _lines(rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(map(spreadsheet_cell, row) for row in rows)
-    return text.getvalue().encode()

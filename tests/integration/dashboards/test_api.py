@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
 import time
+from datetime import datetime
 
 import pytest
 import requests
@@ -119,6 +123,41 @@ def test_a_call_is_seen_in_usage_entries_and_the_table(people: People) -> None:
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     assert table.text.splitlines()[0].startswith("day,")
     assert len(table.text.splitlines()) == len(usage) + 1
+
+
+def test_the_audit_log_is_exported_whole_so_that_its_chain_can_be_checked(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people.admin, "csrf", "")  # a link in a page, not a request of it
+    answer = people.admin.get("/api/audit.jsonl")
+    assert answer.headers["content-disposition"] == 'attachment; filename="audit.jsonl"'
+    entries = [json.loads(line) for line in answer.text.splitlines()]
+    assert [int(entry["number"]) for entry in entries] == list(range(1, len(entries) + 1))
+    previous = "0" * 64
+    for entry in entries:
+        milliseconds = round(datetime.fromisoformat(entry["at"]).timestamp() * 1000)
+        row = entry | {name: int(entry[name]) for name in ("number", "repeated")} | {"at": milliseconds}
+        kept = {name: value for name, value in row.items() if name != "hash"}
+        canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert (entry["previous"], entry["hash"]) == (previous, hashlib.sha256(canonical.encode()).hexdigest())
+        previous = entry["hash"]
+
+
+def test_an_export_of_the_audit_log_has_the_rights_and_filters_of_the_list_and_no_formulas(people: People) -> None:
+    refused = people.visitor("acme-admin").get("/api/users/=1%2B1")
+    assert refused.status_code == 404
+    people.admin.call("PUT", "/api/secrets/llm/=cmd/api_key", {"value": "x"})
+    table = people.admin.get("/api/audit.csv?action=Secrets/Put")
+    rows = list(csv.DictReader(io.StringIO(table.text, newline="")))
+    assert {row["action"] for row in rows} == {"Secrets/Put"}
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+    own = people.organizations["acme"]
+    seen = [json.loads(line) for line in people.visitor("acme-admin").get("/api/audit.jsonl").text.splitlines()]
+    assert {entry["organization_id"] for entry in seen} == {own}
+    foreign = f"/api/audit.csv?organization={people.organizations['globex']}"
+    assert people.visitor("acme-admin").get(foreign).status_code == 403
+    assert people.visitor("acme-developer").get("/api/audit.csv").status_code == 403
+    assert people.admin.get("/api/audit.csv?nobody=1").status_code == 400
 
 
 def test_the_playground_passes_a_stream_on_as_it_comes(people: People) -> None:

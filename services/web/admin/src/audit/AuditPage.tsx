@@ -9,11 +9,13 @@ import {
   useCan,
   useFilters,
   useList,
+  type Query,
 } from '@llm-platform/shared';
 import { ScrollText } from 'lucide-react';
 import type { AuditEntry } from '../types';
 import { AuditFilters, NO_FILTERS } from './AuditFilters';
 import { EntryDrawer } from './EntryDrawer';
+import { Export } from './Export';
 import { ResultStatus } from './ResultStatus';
 import { Target } from './Target';
 import { Verify } from './Verify';
@@ -25,19 +27,15 @@ export function Component() {
   const [filters, setFilters] = useFilters({ ...NO_FILTERS, entry: '' });
   const days = filters.period === 'all' ? null : daysOf(filters.period, filters.since, filters.to);
   const { actor, action, target, result, organization } = filters;
-  const list = useList<AuditEntry>(
-    '/api/audit',
-    {
-      actor,
-      action,
-      target,
-      result,
-      organization,
-      newest_first: true,
-      ...(days && { since: startOfDay(days.since), until: startOfDay(days.until) }),
-    },
-    { live: 30 },
-  );
+  const asked: Query = {
+    actor,
+    action,
+    target,
+    result,
+    organization,
+    ...(days && { since: startOfDay(days.since), until: startOfDay(days.until) }),
+  };
+  const list = useList<AuditEntry>('/api/audit', { ...asked, newest_first: true }, { live: 30 });
   const shown = list.items.find(entry => entry.number === filters.entry);
   const filtered = [actor, action, target, result, organization].some(Boolean) || filters.period !== 'all';
   return (
@@ -45,7 +43,12 @@ export function Component() {
       <PageHeader
         title="Audit log"
         description="Who did what, and what was refused. Nothing in it can be changed."
-        actions={can('POST /api/audit:verify') && <Verify />}
+        actions={
+          <>
+            {can('POST /api/audit:verify') && <Verify />}
+            <Export query={asked} />
+          </>
+        }
       />
       <DataTable
         label="Audit log"
