@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import func, join, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from llm_platform.billing.periods import DAY, Period, microseconds, rfc3339
 from llm_platform.billing.records import archived_form
 from llm_platform.billing.retention import state as retention
 from llm_platform.billing.schema import USAGE_COLUMNS, balances, entries, reservations
-from llm_platform.billing.schema_derived import usage_progress, usage_rollups
+from llm_platform.billing.schema_derived import summary_progress, usage_progress, usage_rollups
 from llm_platform.billing.scope import narrowed, visible
 from llm_platform.billing.usage.page import Page, usage_filters
 from llm_platform.billing.usage.rollups import SETTLED_MICROSECONDS
-from llm_platform.billing.usage.sums import GRAINS, Question, sums
+from llm_platform.billing.usage.sums import Progress, Question, sums
 from llm_platform.billing.verification.derived import DERIVED_CHECKS
 from llm_platform.billing.verification.ledger import CHECKS
 from llm_platform.core.actor import actor
@@ -49,14 +49,25 @@ class Reports:
             question = await self._within_the_books(connection, page.question)
             if not question.is_rolled_up:
                 _refuse_removed(question, (await retention.read(connection)).removed_before)
-            rolled_up = (await connection.execute(select(usage_progress.c.sequence))).scalar_one()
-            rows = (await connection.execute(page.statement(sums(question, rolled_up), connection.dialect))).all()
+            progress = await _progress(connection)
+            if page.only_ranks:
+                question = page.narrowed(question, await self._ranked(connection, page, question, progress))
+            rows = (await connection.execute(page.statement(sums(question, progress), connection.dialect))).all()
         return page.report(rows)
+
+    async def _ranked(
+        self, connection: AsyncConnection, page: Page, question: Question, progress: Progress
+    ) -> Sequence[Any]:
+        """Which groups are on the page, by what orders them alone: to sum up all of each would take several times as
+        long."""
+        summed = sums(question, progress, [page.order])
+        ranked: Sequence[Any] = (await connection.execute(page.statement(summed, connection.dialect))).all()
+        return ranked
 
     async def _within_the_books(self, connection: AsyncConnection, question: Question) -> Question:
         """To look for days where there is nothing would take long: the period begins with the first entry."""
         first = union_all(
-            select(func.min(usage_rollups.c.starts_at)).where(usage_rollups.c.grain == GRAINS[0]),
+            select(func.min(usage_rollups.c.starts_at)).where(usage_rollups.c.grain == DAY),
             select(entries.c.created_at).order_by(entries.c.sequence).limit(1).subquery().select(),
         )
         known = [at for at in (await connection.execute(first)).scalars() if at is not None]
@@ -130,6 +141,13 @@ class Reports:
                     await connection.execute(select(func.count()).select_from(reservations))
                 ).scalar_one(),
             )
+
+
+async def _progress(connection: AsyncConnection) -> Progress:
+    known = select(usage_progress.c.sequence, *(summary_progress.c[name] for name in ("sequence", "summarised_from")))
+    return Progress(
+        *(await connection.execute(known.select_from(join(usage_progress, summary_progress, true())))).one()
+    )
 
 
 def _refuse_removed(question: Question, removed_before: int) -> None:

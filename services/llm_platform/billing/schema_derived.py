@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from llm_platform.billing.schema import USAGE_COLUMNS, metadata
 
@@ -21,6 +21,9 @@ usage_rollups = Table(
     Column("cost", BigInteger, nullable=False),
     Column("adjusted", BigInteger, nullable=False),  # the part of the cost that adjust entries made
     *(Column(name, BigInteger, nullable=False) for name in USAGE_COLUMNS),
+    Index("ix_usage_rollups_key_id", "key_id", "grain", "starts_at"),
+    Index("ix_usage_rollups_user_id", "user_id", "grain", "starts_at"),
+    Index("ix_usage_rollups_team_id", "team_id", "grain", "starts_at"),
 )
 """Sums of the entries up to ``usage_progress`` that cost something, by the time they were booked."""
 
@@ -31,6 +34,36 @@ usage_progress = Table(
     Column("sequence", BigInteger, nullable=False),
 )
 """One row: the last entry in ``usage_rollups``."""
+
+usage_summaries = Table(
+    "usage_summaries",
+    metadata,
+    Column("kept", Text, primary_key=True),  # the dimensions that it has; the others are empty
+    Column("grain", BigInteger, primary_key=True, autoincrement=False),
+    Column("starts_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("organization_id", Text, primary_key=True),
+    Column("team_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("adjusted", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in USAGE_COLUMNS),
+    sqlite_with_rowid=False,  # rows of a time lie together
+)
+"""The same of fewer dimensions (``usage/summaries.py``), of the entries up to ``summary_progress``."""
+
+summary_progress = Table(
+    "summary_progress",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),  # never after that of usage_progress
+    # Roll-ups from before are in no summary yet; 0: all are.
+    Column("summarised_from", BigInteger, nullable=False),
+)
+"""One row: the last entry in ``usage_summaries``."""
 
 resolutions = Table(
     "resolutions",

@@ -20,12 +20,11 @@ from llm_platform.billing.retention import state
 from llm_platform.billing.retention.state import State
 from llm_platform.billing.schema import entries, reservations, unposted
 from llm_platform.billing.schema_derived import archived_usage, removals, resolutions, retention
-from llm_platform.billing.usage.sums import GRAINS, MEASURES, measured, number
+from llm_platform.billing.usage.grains import QUARTER
+from llm_platform.billing.usage.sums import MEASURES, measured, number
 
 AT_ONCE = 500
 """Entries that a transaction begins with: on SQLite nobody else writes during it."""
-
-_QUARTER = GRAINS[-1]
 
 
 class Member(NamedTuple):
@@ -115,7 +114,7 @@ class Removal:
     def _carrying(self, charged: Sequence[int]) -> Executable:
         call = counting.counted.where(counting.SEQUENCE.in_(charged)).subquery("call")
         scopes = [call.c.key_id, call.c.user_id, call.c.team_id, call.c.organization_id]
-        key = [call.c.counts_at - call.c.counts_at % number(_QUARTER), *scopes, entries.c.model]
+        key = [call.c.counts_at - call.c.counts_at % number(QUARTER), *scopes, entries.c.model]
         added = (
             select(*key, *(cast(func.sum(column), BigInteger) for column in measured()))
             .select_from(entries.join(call, call.c.sequence == entries.c.sequence))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from llm_platform.proto import common_pb2, ledger_pb2
 
 PAGE = 1_000
 MAX_PAGE = 10_000
+RANKED = 500
+"""The longest page for which the keys or users on it are found first."""
 _DEFAULT = ("key", "provider", "model")
 _FILTERS = tuple(DIMENSIONS.values())
 _LONGEST_FILTER = 512
@@ -52,6 +55,21 @@ class Page:
         since = moment("since", query.since, where) if query.since else 0
         until = moment("until", query.until, where) if query.until else end
         self.question = Question(self._by, filters, Period(max(since, 0), min(until, end)), where)
+
+    @property
+    def order(self) -> str:
+        return self._order
+
+    @property
+    def only_ranks(self) -> bool:
+        """Whether it is the largest of very many that are asked for."""
+        return bool(self._order) and self._by in (["key"], ["user"]) and self._limit <= RANKED
+
+    def narrowed(self, question: Question, ranked: Sequence[Any]) -> Question:
+        """To the keys or users that ``ranked`` has."""
+        (name,) = self._by
+        found = [row._mapping[name] for row in ranked]  # noqa: SLF001 - SQLAlchemy's name for it
+        return replace(question, filters={**question.filters, DIMENSIONS[name]: found})
 
     def statement(self, summed: Select[Any], dialect: Dialect) -> Select[Any]:
         """One row more than fit: it says that there is another page."""

@@ -1,7 +1,7 @@
 """Sums of usage: from the roll-ups where whole ones fit into the period that is asked for, else from the entries.
 
-Roll-ups (``rollups.py``) hold what the entries up to a sequence number add up to. What came later is summed here, so
-that a report is exact at every moment.
+Roll-ups (``rollups.py``) and their summaries (``summaries.py``) hold what the entries up to a sequence number add up
+to. What came later is summed here, so that a report is exact at every moment.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    and_,
     case,
     cast,
     literal_column,
@@ -26,10 +27,10 @@ from sqlalchemy import (
 
 from llm_platform.billing.periods import DAY, Period, offsets
 from llm_platform.billing.schema import USAGE_COLUMNS, entries, total
-from llm_platform.billing.schema_derived import usage_rollups
+from llm_platform.billing.schema_derived import usage_rollups, usage_summaries
+from llm_platform.billing.usage.grains import GRAINS
+from llm_platform.billing.usage.summaries import Summary, summary_of
 
-GRAINS = (DAY, 3_600_000_000, 900_000_000)
-"""Lengths of roll-ups in microseconds, coarsest first. Every time zone's days begin at a quarter of an hour of UTC."""
 DIMENSIONS = {
     "key": "key_id",
     "user": "user_id",
@@ -43,6 +44,14 @@ MEASURES = ("requests", "cost", "adjusted", *USAGE_COLUMNS)
 COSTS = entries.c.kind.in_(("settle", "adjust"))
 
 
+class Progress(NamedTuple):
+    """The last entries that are in the roll-ups and in the summaries, which begin at ``summarised_from``."""
+
+    rolled_up: int
+    summarised: int
+    summarised_from: int
+
+
 class Piece(NamedTuple):
     """A part of a period and the length of the roll-ups that cover it; 0: only the entries do."""
 
@@ -53,10 +62,11 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """``filters``: columns and what they must hold. ``by``: of DIMENSIONS, and ``day``, which is of ``zone``."""
+    """``filters``: columns and what they must hold, one of several things if it is a list. ``by``: of DIMENSIONS, and
+    ``day``, which is of ``zone``."""
 
     by: Sequence[str]
-    filters: Mapping[str, str]
+    filters: Mapping[str, str | Sequence[str]]
     period: Period
     zone: ZoneInfo
 
@@ -65,12 +75,18 @@ class Question:
         """Whether roll-ups cover all of the period."""
         return all(piece.grain for piece in self.pieces())
 
-    def pieces(self) -> list[Piece]:
-        coarsest: Sequence[int] = GRAINS
+    def pieces(self, summary: Summary | None = None) -> list[Piece]:
+        known = sorted({*GRAINS, *(summary.grains if summary else ())}, reverse=True)
         if "day" in self.by:
             shifts = [each.offset for each in offsets(self.zone, self.period)]
-            coarsest = [grain for grain in GRAINS if not any(shift % grain for shift in shifts)]
-        return _pieces(self.period, coarsest)
+            known = [grain for grain in GRAINS if not any(shift % grain for shift in shifts)]
+        return _pieces(self.period, known)
+
+    def summary(self, progress: Progress) -> Summary | None:
+        """What is read in place of roll-ups."""
+        if self.period.since < progress.summarised_from:
+            return None
+        return summary_of([DIMENSIONS[name] for name in self.by if name != "day"], self.filters)
 
 
 def _pieces(period: Period, grains: Sequence[int]) -> list[Piece]:
@@ -90,40 +106,57 @@ def _pieces(period: Period, grains: Sequence[int]) -> list[Piece]:
     ]
 
 
-def sums(question: Question, rolled_up: int) -> Select[Any]:
-    """Columns: those of ``by`` by their names, then MEASURES. ``rolled_up``: the last sequence in the roll-ups."""
-    parts = [_rolled_up(question, piece) for piece in question.pieces() if piece.grain]
-    parts += [
-        _booked(question, Period(piece.since, piece.until), entries.c.sequence <= rolled_up)
-        for piece in question.pieces()
-        if not piece.grain
-    ]
-    parts.append(_booked(question, question.period, entries.c.sequence > rolled_up))
+def sums(question: Question, progress: Progress, measures: Sequence[str] = MEASURES) -> Select[Any]:
+    """Columns: those of ``by`` by their names, then ``measures``."""
+    summary = question.summary(progress)
+    sources = [_Source(question, measures, piece, progress, summary) for piece in question.pieces(summary)]
+    parts = [part for source in sources for part in source.parts()]
+    parts.append(_booked(question, measures, question.period, entries.c.sequence > progress.rolled_up))
     part = union_all(*parts).subquery("part")
     groups = [part.c[name] for name in question.by]
-    measures = [total(part.c[name]).label(name) for name in MEASURES]
-    return select(*groups, *measures).group_by(*groups)
+    return select(*groups, *(total(part.c[name]).label(name) for name in measures)).group_by(*groups)
 
 
-def _rolled_up(question: Question, piece: Piece) -> Select[Any]:
-    at = usage_rollups.c.starts_at
-    return (
-        select(*_groups(question, usage_rollups, at), *(total(usage_rollups.c[name]).label(name) for name in MEASURES))
-        .where(
-            usage_rollups.c.grain == piece.grain,
-            at >= piece.since,
-            at < piece.until,
-            *_filters(question, usage_rollups),
-        )
-        .group_by(*_groups(question, usage_rollups, at))
-    )
+@dataclass(frozen=True)
+class _Source:
+    """Where the sums of a piece are, of the entries up to ``rolled_up``."""
+
+    question: Question
+    measures: Sequence[str]
+    piece: Piece
+    progress: Progress
+    summary: Summary | None
+
+    def parts(self) -> list[Select[Any]]:
+        _, since, until = self.piece
+        if not self.piece.grain:
+            known = entries.c.sequence <= self.progress.rolled_up
+            return [_booked(self.question, self.measures, Period(since, until), known)]
+        if self.summary is None or self.piece.grain not in self.summary.grains:
+            return [self._summed(usage_rollups)]
+        parts = [self._summed(usage_summaries, usage_summaries.c.kept == self.summary.name)]
+        if self.progress.summarised < self.progress.rolled_up:
+            between = and_(entries.c.sequence > self.progress.summarised, entries.c.sequence <= self.progress.rolled_up)
+            parts.append(_booked(self.question, self.measures, Period(since, until), between))
+        return parts
+
+    def _summed(self, source: FromClause, *which: ColumnElement[bool]) -> Select[Any]:
+        grain, since, until = self.piece
+        at = source.c.starts_at
+        # Not grouped: there would be little less of it, for the price of another sort.
+        return select(
+            *_groups(self.question, source, at), *(source.c[name].label(name) for name in self.measures)
+        ).where(
+            *which, source.c.grain == grain, at >= since, at < until, *_filters(self.question, source)
+        )  # fmt: skip
 
 
-def _booked(question: Question, period: Period, part: ColumnElement[bool]) -> Select[Any]:
+def _booked(question: Question, measures: Sequence[str], period: Period, part: ColumnElement[bool]) -> Select[Any]:
+    """``part``: a condition on the sequence."""
     at = entries.c.created_at
-    measures = [total(column).label(name) for name, column in zip(MEASURES, measured(), strict=True)]
+    columns = dict(zip(MEASURES, measured(), strict=True))
     return (
-        select(*_groups(question, entries, at), *measures)
+        select(*_groups(question, entries, at), *(total(columns[name]).label(name) for name in measures))
         .where(COSTS, at >= period.since, at < period.until, part, *_filters(question, entries))
         .group_by(*_groups(question, entries, at))
     )
@@ -162,4 +195,7 @@ def number(value: int) -> ColumnElement[int]:
 
 
 def _filters(question: Question, source: FromClause) -> list[ColumnElement[bool]]:
-    return [source.c[column] == value for column, value in question.filters.items()]
+    return [
+        source.c[column] == value if isinstance(value, str) else source.c[column].in_(value)
+        for column, value in question.filters.items()
+    ]

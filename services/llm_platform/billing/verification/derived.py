@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Subquery, and_, func, literal, or_, select, union_all
+from sqlalchemy import BigInteger, Subquery, and_, cast, func, literal, or_, select, union_all
 
 from llm_platform.billing.schema import entries, total
-from llm_platform.billing.schema_derived import archived_usage, resolutions, usage_progress, usage_rollups
-from llm_platform.billing.usage.sums import COSTS, GRAINS, MEASURES, measured
+from llm_platform.billing.schema_derived import (
+    archived_usage,
+    resolutions,
+    summary_progress,
+    usage_progress,
+    usage_rollups,
+    usage_summaries,
+)
+from llm_platform.billing.usage.grains import DAY, DECADE, GRAINS
+from llm_platform.billing.usage.summaries import SUMMARIES, Summary
+from llm_platform.billing.usage.sums import COSTS, MEASURES, measured, number
 from llm_platform.billing.verification.ledger import Check
 
 _PART = ("key_id", "model")
@@ -77,8 +86,68 @@ _ROLL_UPS = tuple(
     for check in (_differing(grain, _booked, summed), _differing(grain, summed, _booked))
 )
 
+
+_begin = summary_progress.c.summarised_from + number(DECADE - 1)
+_COMPLETE_FROM = select(_begin - _begin % number(DECADE)).scalar_subquery()
+"""What is before is only in some of the summaries while they are first made."""
+
+
+def _of_roll_ups(kept: tuple[str, ...]) -> Subquery:
+    """What the roll-ups of days, which are held against the entries, say of these dimensions."""
+    return (
+        select(
+            *(usage_rollups.c[name] for name in kept),
+            *(total(usage_rollups.c[name]).label(name) for name in MEASURES),
+        )
+        .where(usage_rollups.c.grain == DAY, usage_rollups.c.starts_at >= _COMPLETE_FROM)
+        .group_by(*(usage_rollups.c[name] for name in kept))
+        .subquery()
+    )
+
+
+def _of_summaries(summary: Summary, grain: int) -> Subquery:
+    """What summaries say, with the entries that are in roll-ups and in no summary yet."""
+    parts = union_all(
+        select(*(usage_summaries.c[name] for name in (*summary.kept, *MEASURES))).where(
+            usage_summaries.c.kept == summary.name,
+            usage_summaries.c.grain == grain,
+            usage_summaries.c.starts_at >= _COMPLETE_FROM,
+        ),
+        select(
+            *(entries.c[name] for name in summary.kept),
+            *(cast(column, BigInteger).label(name) for name, column in zip(MEASURES, measured(), strict=True)),
+        ).where(
+            COSTS,
+            entries.c.created_at >= _COMPLETE_FROM,
+            entries.c.sequence > select(summary_progress.c.sequence).scalar_subquery(),
+            entries.c.sequence <= select(usage_progress.c.sequence).scalar_subquery(),
+        ),
+    ).subquery()
+    kept = [parts.c[name] for name in summary.kept]
+    return select(*kept, *(total(parts.c[name]).label(name) for name in MEASURES)).group_by(*kept).subquery()
+
+
+def _not_alike(summary: Summary, grain: int) -> Check:
+    """Sums of the same dimensions that are not in both, with every measure as it is."""
+    ours, theirs = _of_summaries(summary, grain), _of_roll_ups(summary.kept)
+    differing = union_all(
+        select(*ours.columns, literal(1).label("side")), select(*theirs.columns, literal(-1).label("side"))
+    ).subquery()
+    columns = [differing.c[name] for name in (*summary.kept, *MEASURES)]
+    return Check(
+        select(literal(grain // 60_000_000).label("minutes"), *columns)
+        .group_by(*columns)
+        .having(func.sum(differing.c.side) != 0),
+        "the summary of " + ", ".join(f"{name} {{{name}}}" for name in summary.kept) + " in parts of {minutes} minutes "
+        "is not that of the roll-ups (cost {cost})",
+    )
+
+
+_SUMMARIES = tuple(_not_alike(summary, grain) for summary in SUMMARIES for grain in summary.grains)
+
 DERIVED_CHECKS = (
     *_ROLL_UPS,
+    *_SUMMARIES,
     Check(
         select(
             _resolved.c.reservation_id, _resolved.c.adjusted, func.coalesce(_corrected.c.adjusted, 0).label("entries")
