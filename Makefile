@@ -108,6 +108,10 @@ services/web/node_modules/.package-lock.json: services/web/package-lock.json
 bench: setup ## Requests per second, CPU and latency beside LiteLLM, Portkey and nginx
 	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/bench.lock && $(BIN)/python -m bench
 
+.PHONY: bench-dashboards
+bench-dashboards: setup ## What the dashboards' pages ask, over 100,000 keys and 5 million rows of usage (DATABASE=postgresql)
+	@$(BIN)/python -m bench.dashboards --database $(or $(DATABASE),sqlite)
+
 .PHONY: clean
 clean: ## Remove what the build and the tests made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build bench/results
