@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import CompoundSelect, select, union
+
+from llm_platform.billing.periods import DAY
+from llm_platform.billing.schema import entries
+from llm_platform.billing.schema_derived import usage_progress, usage_rollups
 from llm_platform.core.actor import ADMIN, BILLING_VIEWER, OWNER, Actor
 from llm_platform.core.errors import Code, PlatformError
 
@@ -28,3 +33,11 @@ def narrowed(asked: dict[str, str], actor: Actor) -> dict[str, str]:
         if asked.get(column, value) != value:
             raise PlatformError(Code.PERMISSION_DENIED, "You may not see the usage of others.", param=column)
     return {**asked, **seen}
+
+
+def keys_of(user_id: str) -> CompoundSelect[tuple[str]]:
+    """Those that the user has called with: billing knows of no others whose they are. A key is one user's for ever."""
+    progress = select(usage_progress.c.sequence).scalar_subquery()
+    rolled_up = select(usage_rollups.c.key_id).where(usage_rollups.c.user_id == user_id, usage_rollups.c.grain == DAY)
+    later = select(entries.c.key_id).where(entries.c.sequence > progress, entries.c.user_id == user_id)
+    return union(rolled_up, later)

@@ -23,6 +23,10 @@ PLATFORM_ORGANIZATION = "org_platform"
 """The id of the platform's own organisation, which the accounts' first migration of organisations makes."""
 
 
+MOST_TEAMS = 30
+"""Of an actor: what it says of itself travels with every call on its behalf."""
+
+
 class Actor(NamedTuple):
     """Who acts."""
 
@@ -37,6 +41,8 @@ class Actor(NamedTuple):
     """Empty: every one."""
     platform: bool
     """Whether the organisation is the platform's own, whose owners and admins administer all of it."""
+    teams: tuple[str, ...] = ()
+    """Ids of the teams it is in, at most MOST_TEAMS; of people and programs."""
 
 
 OPERATOR = Actor("operator", "operator", "operator", OWNER, "", platform=True)

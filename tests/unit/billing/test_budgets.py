@@ -237,8 +237,10 @@ async def test_a_budget_that_cannot_be_is_refused_and_changes_nothing(
 
 
 @contextmanager
-def acting(role: str, organization: str, *, platform: bool = False) -> Iterator[None]:
-    token = actor.set(Actor("usr_x", "x", "user", role, organization, platform))
+def acting(
+    role: str, organization: str, *, platform: bool = False, user: str = "usr_x", teams: tuple[str, ...] = ()
+) -> Iterator[None]:
+    token = actor.set(Actor(user, "x", "user", role, organization, platform, teams))
     try:
         yield
     finally:
@@ -275,6 +277,35 @@ async def test_an_admin_of_an_organisation_sets_and_sees_only_its_own(ledger: Da
             await find_budgets(ledger, scope="user", scope_id="usr_a")
     assert len(await find_budgets(ledger)) == 2
     assert await problems(ledger) == []
+
+
+@pytest.mark.case(23)
+@pytest.mark.parametrize("role", ["developer", "read_only"])
+async def test_a_developer_sees_budgets_of_its_keys_and_teams_and_of_nobody_else(
+    ledger: DatabaseLedger, role: str
+) -> None:
+    for user, organization in (("usr_a", "ours"), ("usr_b", "ours"), ("usr_c", "theirs")):
+        call = reserve(key=f"key_{user}", user=user, organization=organization, team=f"team_{organization}")
+        await reserve_each(ledger, call)
+        await record(ledger, outcome(call, input_tokens=50))
+        await put_budget(ledger, "key", f"key_{user}", 10**9, period="monthly")
+        await ledger.set_budget(ledger_pb2.Budget(key_id=f"key_{user}", limit=7_000))  # as the release before
+    for team in ("team_ours", "team_theirs"):
+        await put_budget(ledger, "team", team, 5)
+    with acting("admin", "theirs"):
+        await put_budget(ledger, "key", "key_usr_a", 1)
+    with acting(role, "ours", user="usr_a", teams=("team_ours",)):
+        keys = await find_budgets(ledger, scope="key")
+        assert {(each.scope_id, each.limit) for each in keys} == {("key_usr_a", 10**9), ("key_usr_a", 7_000)}
+        assert {each.remaining for each in keys} == {10**9 - 50_000, 7_000 - 50_000}
+        assert await find_budgets(ledger, scope="key", scope_id="key_usr_b") == []
+        assert await find_budgets(ledger, scope="key", scope_id="key_usr_c") == []
+        assert [each.limit for each in await find_budgets(ledger, scope="team", scope_id="team_ours")] == [5]
+        for asked in ({}, {"scope": "team"}, {"scope": "team", "scope_id": "team_theirs"}, {"scope": "organization"}):
+            with pytest.raises(PlatformError, match="permission_denied"):
+                await find_budgets(ledger, **asked)
+    with acting(role, "ours", user="usr_none"):
+        assert await find_budgets(ledger, scope="key") == []
 
 
 async def test_a_budget_made_while_calls_go_on_counts_each_of_them_once(config: Config) -> None:

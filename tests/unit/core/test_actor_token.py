@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
-from llm_platform.core.actor import Actor
+from llm_platform.core.actor import MOST_TEAMS, Actor
 from llm_platform.core.actor_token import LEEWAY_SECONDS, Claims, InvalidTokenError, sign, verify
 
 NOW = 1_800_000_000
@@ -49,7 +49,11 @@ def forged(changes: dict[str, Any], header: dict[str, Any] | None = None) -> str
 
 async def test_a_token_says_who_acts() -> None:
     assert await believed(sign(KEY, CLAIMS, DOMAIN, NOW)) == CLAIMS
-    assert await believed(forged({})) is not None
+    assert (await believed(forged({}))).actor.teams == ()  # of the release before
+    many = CLAIMS._replace(actor=ZOE._replace(teams=tuple(f"team_{number:032x}" for number in range(MOST_TEAMS))))
+    assert await believed(sign(KEY, many, DOMAIN, NOW)) == many
+    with pytest.raises(InvalidTokenError):
+        await believed(forged({"teams": [1]}))
 
 
 async def test_a_token_ends_with_its_time_and_the_leeway_for_clocks() -> None:

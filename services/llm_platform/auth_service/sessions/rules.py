@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_platform.auth_service.requests import rfc3339
 from llm_platform.auth_service.sessions.store import Account
-from llm_platform.core.actor import PLATFORM_ORGANIZATION, Actor
+from llm_platform.core.actor import MOST_TEAMS, PLATFORM_ORGANIZATION, Actor
 from llm_platform.core.addresses import is_within, networks, parsed
 from llm_platform.proto import accounts_pb2, common_pb2, sessions_pb2
 
@@ -16,7 +16,8 @@ def actor_of(user: accounts_pb2.User) -> Actor:
     """Who acts when the user does."""
     kind: Any = user.kind or "user"
     platform = user.organization_id == PLATFORM_ORGANIZATION
-    return Actor(user.user_id, user.name, kind, user.role, user.organization_id, platform=platform)
+    teams = tuple(user.team_ids[:MOST_TEAMS])
+    return Actor(user.user_id, user.name, kind, user.role, user.organization_id, platform, teams)
 
 
 def is_over(account: Account, now_ms: int) -> bool:

@@ -13,8 +13,8 @@ from llm_platform.auth_service import rows
 from llm_platform.auth_service.audit.entry import Draft
 from llm_platform.auth_service.audit.store import append
 from llm_platform.auth_service.database import AccountDatabase
-from llm_platform.auth_service.lookup import find_user
-from llm_platform.auth_service.schema import users
+from llm_platform.auth_service.lookup import find_user, teams_of
+from llm_platform.auth_service.schema import team_members, users
 from llm_platform.auth_service.sessions.lockout import FORGET_SECONDS, Failures, Subject, one_more
 from llm_platform.auth_service.sessions.schema import login_failures, oidc_flows, password_states, sessions
 from llm_platform.core.actor import Actor
@@ -183,8 +183,10 @@ async def _account(connection: AsyncConnection, which: ColumnElement[bool]) -> A
         return None
     known = select(password_states).where(password_states.c.user_id == row["user_id"])
     state = (await connection.execute(known)).mappings().first()
+    user = rows.user(dict(row))
+    user.team_ids.extend((await connection.execute(teams_of(user.user_id).order_by(team_members.c.team_id))).scalars())
     return Account(
-        rows.user(dict(row)),
+        user,
         row["password_hash"],
         bool(state and state["must_change"]),
         state["expires_at"] if state else None,

@@ -10,7 +10,7 @@ from llm_platform.billing.budgets.budget import ENFORCEMENTS, HARD, SCOPES, Budg
 from llm_platform.billing.budgets.store import BudgetStore, Identity, Stored
 from llm_platform.billing.budgets.windows import FOREVER, PERIODS, is_time_zone, rfc3339
 from llm_platform.billing.posting import MAX_BUDGET
-from llm_platform.core.actor import DEVELOPER, READ_ONLY, actor
+from llm_platform.core.actor import DEVELOPER, READ_ONLY, Actor, actor
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.ids import new_id
 from llm_platform.core.logging import get_logger
@@ -67,18 +67,30 @@ class BudgetRequests:
         who = actor.get()
         if query.scope and query.scope not in SCOPES:
             raise _odd("scope", f"A scope is one of {', '.join(SCOPES)}.")
-        if who.role in (DEVELOPER, READ_ONLY) and (query.scope, query.scope_id) != ("user", who.id):
-            raise PlatformError(Code.PERMISSION_DENIED, "You may see your own budgets: scope user, with your id.")
+        own_only = who.role in (DEVELOPER, READ_ONLY)
+        if own_only and not _is_own(who, query):
+            raise PlatformError(
+                Code.PERMISSION_DENIED,
+                "You may see your own budgets: scope user with your id, team with the id of one of yours, or key.",
+                param="scope",
+            )
         found = await self._store.listed(
             now,
             scope=query.scope,
             scope_id=query.scope_id,
             # Of oneself one may know also what the platform's admins have set.
-            organization_id="" if query.scope_id == who.id else _organization(query.organization_id),
+            organization_id="" if own_only or query.scope_id == who.id else _organization(query.organization_id),
+            own=who if own_only else None,
             after=query.after,
             limit=min(query.limit or PAGE, MAX_PAGE),
         )
         return ledger_pb2.BudgetPage(items=map(_message, found))
+
+
+def _is_own(who: Actor, query: ledger_pb2.BudgetsQuery) -> bool:
+    """Of keys any: only those that called as this user are listed."""
+    own_team = query.scope == "team" and query.scope_id in who.teams
+    return query.scope == "key" or own_team or (query.scope, query.scope_id) == ("user", who.id)
 
 
 def _organization(asked: str) -> str:

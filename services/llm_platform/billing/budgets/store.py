@@ -21,7 +21,9 @@ from llm_platform.billing.budgets.windows import FOREVER, TOTAL, Window
 from llm_platform.billing.notifications.notices import notice
 from llm_platform.billing.records import Balance
 from llm_platform.billing.schema import balances, budget_windows, budgets, entries
+from llm_platform.billing.scope import keys_of
 from llm_platform.billing.statements import Row, bound, statements_for
+from llm_platform.core.actor import Actor
 from llm_platform.core.database import reading
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.core.transactions import Transaction, Transactions
@@ -188,18 +190,31 @@ class BudgetStore:
         return None
 
     async def listed(
-        self, now: int, *, scope: str = "", scope_id: str = "", organization_id: str = "", after: str = "", limit: int
+        self,
+        now: int,
+        *,
+        scope: str = "",
+        scope_id: str = "",
+        organization_id: str = "",
+        own: Actor | None = None,
+        after: str = "",
+        limit: int,
     ) -> list[Stored]:
-        """In the order of their ids. ``organization_id`` empty: of all."""
+        """In the order of their ids. ``organization_id`` empty: of all. ``own``: only of keys that this one has called
+        with, and none that another organisation has set."""
         asked = {"scope": scope, "scope_id": scope_id, "organization_id": organization_id}
         query = _budgets(now).where(budgets.c.budget_id > after).order_by(budgets.c.budget_id).limit(limit)
         query = query.where(*(budgets.c[name] == value for name, value in asked.items() if value))
+        if own is not None:
+            query = query.where(budgets.c.organization_id.in_(("", own.organization_id)))
+            query = query.where(or_(budgets.c.scope != "key", budgets.c.scope_id.in_(keys_of(own.id))))
         async with self._engine.connect() as connection:
             found = [_stored(row, now) for row in (await connection.execute(query)).all()]
             if len(found) < limit and scope in ("", "key") and not organization_id:
                 query = _set_before().order_by(balances.c.key_id).limit(limit - len(found))
                 query = query.where(balances.c.key_id > after.removeprefix(_BEFORE)) if after >= _BEFORE else query
                 query = query.where(balances.c.key_id == scope_id) if scope_id else query
+                query = query.where(balances.c.key_id.in_(keys_of(own.id))) if own is not None else query
                 found += [_stored_before(row) for row in (await connection.execute(query)).all()]
         return found
 

@@ -2,8 +2,9 @@ import type { Budget } from '@llm-platform/shared';
 
 const PERIODS: Record<string, string> = { daily: 'Daily', monthly: 'Monthly', total: 'In total' };
 
-/** "Monthly budget, only warns"; all are of the user: those of teams and keys are the administrators' to see. */
-export function budgetName(budget: Budget): string {
+/** "Monthly budget, only warns", "Team search: daily budget". `of`: the key or team; empty: all own keys. */
+export function budgetName(budget: Budget, of: string): string {
   const period = `${PERIODS[budget.period] ?? budget.period} budget`;
-  return budget.enforcement === 'soft' ? `${period}, only warns` : period;
+  const named = of ? `${of}: ${period.charAt(0).toLowerCase()}${period.slice(1)}` : period;
+  return budget.enforcement === 'soft' ? `${named}, only warns` : named;
 }
