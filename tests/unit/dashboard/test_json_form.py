@@ -53,7 +53,7 @@ def some(of: Descriptor, chance: random.Random, depth: int = 0) -> Message:
     return message
 
 
-@pytest.mark.parametrize("of", REPLIES.values(), ids=REPLIES.keys())
+@pytest.mark.parametrize("of", list(REPLIES.values()), ids=list(REPLIES))
 def test_every_reply_is_written_as_protobuf_writes_it(of: Descriptor) -> None:
     chance = random.Random(7)  # noqa: S311
     for message in (GetMessageClass(of)(), *(some(of, chance) for _ in range(30))):

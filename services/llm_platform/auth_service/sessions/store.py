@@ -184,7 +184,8 @@ async def _account(connection: AsyncConnection, which: ColumnElement[bool]) -> A
     known = select(password_states).where(password_states.c.user_id == row["user_id"])
     state = (await connection.execute(known)).mappings().first()
     user = rows.user(dict(row))
-    user.team_ids.extend((await connection.execute(teams_of(user.user_id).order_by(team_members.c.team_id))).scalars())
+    own = teams_of(user.user_id).order_by(team_members.c.team_id)
+    user.team_ids.extend(str(row[0]) for row in await connection.execute(own))
     return Account(
         user,
         row["password_hash"],
