@@ -191,6 +191,7 @@ def changes_are_undone_and_audited(site: Site) -> None:
     eventually(lambda: site.call("fast").status_code == 404, "the provider is gone")
     listed = site.admin.get("/api/routing/revisions").json()["items"]
     assert [each["number"] for each in listed] == [5, 4, 3, 2, 1]
+    assert site.fleet.command("routing", "revisions")[0]["number"] == 5
     changes = {"Routing/PutRules", "Routing/RestoreRevision", "Routing/ImportRules", "Providers/Test"}
 
     def audited() -> bool:

@@ -22,6 +22,9 @@ NOTED = {
     "Ledger/RetryNotification": "",
     "Ledger/ConfirmArchive": "last",
     "Ledger/RemoveArchived": "",
+    "Routing/PutRules": "etag",
+    "Routing/RestoreRevision": "number",
+    "Routing/ImportRules": "etag",
 }
 """As the catalogue's ``audit``, which need not be there where everything runs in one process: the call, and the
 request's field it is about."""

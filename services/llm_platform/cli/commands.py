@@ -19,6 +19,7 @@ from llm_platform.cli import (
     organizations,
     prices,
     reconcile,  # noqa: F401 - adds itself to ledger
+    routing,
     secrets,
     sign_in,
     teams,
@@ -47,6 +48,7 @@ app.add_typer(organizations.commands, name="organizations")
 app.add_typer(secrets.commands, name="secrets")
 app.add_typer(budgets.budgets, name="budgets")
 app.add_typer(prices.prices, name="prices")
+app.add_typer(routing.routing, name="routing")
 app.add_typer(billing.ledger, name="ledger")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(sign_in.commands, name="sign-in")

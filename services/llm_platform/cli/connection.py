@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llm_platform.billing.interfaces import Ledger
     from llm_platform.core.config import Config
     from llm_platform.core.errors import PlatformError
+    from llm_platform.head.interfaces import Routing
     from llm_platform.rpc.port import Port
     from llm_platform.secrets_service.interfaces import Secrets
 
@@ -98,6 +99,24 @@ def with_ledger(
             yield ledger
 
     return _run(config, LEDGER, embedded, work, seconds)
+
+
+def with_routing(config: Path | None, work: Callable[[Routing], Awaitable[Result]]) -> Result:
+    """Runs ``work`` with head, or with the embedded rules: a server that runs on them follows within a second."""
+    from llm_platform.head.interfaces import ROUTING
+
+    @asynccontextmanager
+    async def embedded(opened: Config) -> AsyncIterator[Routing]:
+        from llm_platform.cli.audited import audited
+        from llm_platform.head.app import open_rules
+
+        async with (
+            open_rules(opened, lambda: load_config(config)) as rules,
+            audited(opened, ROUTING, cast("Routing", rules)) as routing,
+        ):
+            yield routing
+
+    return _run(config, ROUTING, embedded, work)
 
 
 def with_secrets(config: Path | None, work: Callable[[Secrets], Awaitable[Result]]) -> Result:

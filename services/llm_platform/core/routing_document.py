@@ -19,6 +19,7 @@ from llm_platform.proto.rules_pb2 import ProviderDefinition, ProviderModel, Rout
 MOST_PROVIDERS = 200
 MOST_MODELS = 2_000
 """Of one provider."""
+LONGEST_URL = 1_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 """It is part of a secret's path and of metrics."""
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -148,6 +149,8 @@ def _oddities(document: RoutingDocument) -> Iterator[tuple[str, str]]:
         if definition.name in names:
             yield f"providers[{index}].name", f"{definition.name} is there twice"
         names.add(definition.name)
+        if len(definition.base_url) > LONGEST_URL:
+            yield f"providers.{definition.name}.base_url", f"is longer than {LONGEST_URL} characters"
         yield from _odd_models(definition)
 
 

@@ -81,15 +81,14 @@ async def open_head(
         async with database.open_store(config, patience) as store:
             rules = RulesInForce(config, store, proxies, kept, known)
             router = Router(rules, health)
+            methods = RuleMethods(config, store, rules, proxies, reread)
             async with rules.running(), in_background(health.keep_refreshing(), "provider health"):
+                await methods.tell_of_file()
                 yield Head(
                     inference=HeadInference(
                         inference, router, reservations, config.traffic.default_output_tokens, limits, rules.api_of
                     ),
-                    routing=HeadRouting(
-                        Decisions(router, DryRun(router, rules, health).decide),
-                        RuleMethods(config, store, rules, proxies, reread),
-                    ),
+                    routing=HeadRouting(Decisions(router, DryRun(router, rules, health).decide), methods),
                     rules=rules,
                     provider_health=health,
                     reservations=reservations,
@@ -99,6 +98,17 @@ async def open_head(
         await reservations.aclose()
         if limits is not None:
             await limits.aclose()
+
+
+@asynccontextmanager
+async def open_rules(config: Config, reread: Callable[[], Config]) -> AsyncIterator[RuleMethods]:
+    """Only the rules, to be looked at and changed: whoever decides by them follows."""
+    nobody = Replicas({})
+    async with database.open_store(config) as store:
+        rules = RulesInForce(config, store, nobody)
+        if not store.absent:
+            await rules.look()
+        yield RuleMethods(config, store, rules, nobody, reread)
 
 
 async def start(runtime: Runtime) -> None:

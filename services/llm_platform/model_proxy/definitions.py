@@ -77,6 +77,8 @@ class Definitions:
                 raise
             gone = self.servings.keys() - made.keys()
             self._tell("the providers were read again", made)
+            if self.applied is not None:
+                log.info("the file's definitions are not looked at: head's are served", revision=self.applied.number)
             self._serve(made | {name: _disabled(self.servings[name]) for name in gone})
             for serving in made.values():
                 serving.health.reset()

@@ -13,7 +13,7 @@ from llm_platform.core.actor import ROLES
 from llm_platform.core.catalog.roles import ANYONE, includes
 from llm_platform.dashboard.operations import Operation
 from llm_platform.user_dashboard.operations import OPERATIONS as USER
-from tests.integration.dashboards.conftest import People
+from tests.integration.dashboards.conftest import PASSWORD, People
 from tests.integration.dashboards.visitor import Visitor
 
 OPERATIONS = [
@@ -56,6 +56,28 @@ def test_each_role_may_what_the_catalogue_says_and_pages_are_told(people: People
             assert (reply.status_code, reply.json()["code"]) == (403, "permission_denied"), operation.name
         else:
             assert reply.status_code not in (401, 500), (operation.name, reply.text)
+
+
+@pytest.mark.parametrize("role", ["billing_viewer", "developer", "read_only"])
+def test_the_platforms_own_people_read_its_rules_and_only_its_admins_change_them(people: People, role: str) -> None:
+    user = {"name": f"platform-{role}", "role": role, "password": PASSWORD}
+    people.admin.made("/api/users", user)
+    visitor = people.visitor(user["name"])
+    rules = visitor.get("/api/routing")
+    assert (rules.status_code, rules.headers["etag"]) == (200, '"0"')
+    assert "api_key" not in rules.text
+    assert visitor.get("/api/routing/revisions").json()["items"] == []
+    document = {"document": {"providers": [{"name": "echo", "type": "echo", "models": [{"name": "echo"}]}]}}
+    for method, path, body in (
+        ("PUT", "/api/routing", document),
+        ("POST", "/api/routing:import", {}),
+        ("POST", "/api/routing/revisions/1:restore", {}),
+        ("POST", "/api/providers/echo:test", {}),
+    ):
+        reply = visitor.call(method, path, body, if_match='"0"')
+        assert (reply.status_code, reply.json()["code"]) == (403, "permission_denied"), path
+    assert people.admin.get("/api/routing").json()["number"] == 0
+    assert people.admin.post("/api/providers/echo:test").json()["ok"] is True
 
 
 @pytest.mark.parametrize(("dashboard", "operation"), [each for each in OPERATIONS if each.values[1].method != "GET"])

@@ -10,6 +10,7 @@ from llm_platform.core.actor import actor
 from llm_platform.core.config import Config
 from llm_platform.core.config.document import ConfigError
 from llm_platform.core.errors import Code, PlatformError
+from llm_platform.core.logging import get_logger
 from llm_platform.core.routing_document import applied, of_config
 from llm_platform.core.timestamps import Timestamps
 from llm_platform.head.store.database import RuleStore
@@ -26,6 +27,7 @@ FILE = ("configuration file", "configuration file")
 """Who made the first revision: id and name."""
 
 _timestamp = Timestamps()
+log = get_logger("head.rules")
 
 
 class RuleMethods:
@@ -58,6 +60,12 @@ class RuleMethods:
             reply.file_differs = await self._file_differs()
         reply.replicas.extend(self._replicas.listed(current))
         return reply
+
+    async def tell_of_file(self) -> None:
+        """Says in the log that the file's two sections have changed and are not in force."""
+        current = self._in_force.revision
+        if current is not None and await self._file_differs():
+            log.warning("the configuration file's providers and routing are not in force", revision=current.number)
 
     async def put_rules(self, request: routing_pb2.PutRulesRequest) -> routing_pb2.RoutingRevision:
         """Raises INVALID_REQUEST (param: the field), CONFLICT (param etag), UNAVAILABLE."""
