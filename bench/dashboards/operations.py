@@ -63,11 +63,15 @@ def _of_admin(stack: Stack) -> list[Asked]:
         Asked("budgets: of users", who, _url("/api/budgets", limit=50, scope="user")),
         Asked("budgets: of a key", who, _url("/api/budgets", limit=50, scope="key", scope_id=key)),
         Asked("notifications", who, _url("/api/notifications", limit=50)),
-        Asked("calls of 15 minutes", who, _url("/api/attempts", provider="openai", since=_ago(minutes=15))),
-        Asked("calls of a day, a page", who, _url("/api/attempts", provider="openai", since=_ago(days=1))),
-        Asked(
-            "uncertain calls of a day", who,
-            _url("/api/attempts", provider="openai", since=_ago(days=1), unresolved="true"),
+        *(
+            Asked(f"newest calls{name}", who, _url("/api/attempts", newest_first="true", limit=50, **asked))
+            for name, asked in {
+                " of a day": {"since": _ago(days=1)},
+                " of a provider": {"since": _ago(days=1), "provider": "openai"},
+                " of a key": {"since": _ago(days=1), "key_id": key},
+                " of a user": {"since": _ago(days=1), "user_id": user},
+                " that are uncertain": {"since": _ago(days=1), "certainty": "uncertain"},
+            }.items()
         ),
         Asked("a request", who, _url("/api/entries", request_id=_request(stack))),
         *_usage(who, "usage", {}),

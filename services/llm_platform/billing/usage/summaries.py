@@ -41,11 +41,10 @@ SUMMARIES = (
 """Those with fewer rows first."""
 
 
-def summary_of(groups: Iterable[str], filters: Iterable[str]) -> Summary | None:
-    """The one with the fewest rows that has these dimensions; None: roll-ups are to be read, of which there are few
-    for a key, a team or a user, and an index finds them."""
-    asked = set(filters)
-    wanted = asked.union(groups)
-    if asked & {_KEY, _TEAM} or (_USER in asked and not wanted <= {_ORGANIZATION, _USER}):
+def summary_of(columns: Iterable[str], single: Iterable[str]) -> Summary | None:
+    """The one with the fewest rows that has these dimensions; None: roll-ups are to be read. ``single``: those of which
+    one is asked for. An index finds the roll-ups of a key, a team or a user, of which there are few."""
+    wanted, alone = set(columns), set(single)
+    if alone & {_KEY, _TEAM} or (_USER in alone and not wanted <= {_ORGANIZATION, _USER}):
         return None
     return next((each for each in SUMMARIES if wanted <= set(each.kept)), None)

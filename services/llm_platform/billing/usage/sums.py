@@ -86,7 +86,9 @@ class Question:
         """What is read in place of roll-ups."""
         if self.period.since < progress.summarised_from:
             return None
-        return summary_of([DIMENSIONS[name] for name in self.by if name != "day"], self.filters)
+        # The keys of a page are few as well.
+        single = [name for name, value in self.filters.items() if isinstance(value, str) or name == DIMENSIONS["key"]]
+        return summary_of([*(DIMENSIONS[name] for name in self.by if name != "day"), *self.filters], single)
 
 
 def _pieces(period: Period, grains: Sequence[int]) -> list[Piece]:
