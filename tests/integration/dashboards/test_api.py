@@ -117,6 +117,15 @@ def test_a_call_is_seen_in_usage_entries_and_the_table(people: People) -> None:
         entries = people.admin.get(f"/api/entries?request_id={request_id}").json()["items"]
         kinds = {entry["kind"] for entry in entries}
     assert {"reserve", "settle"} <= kinds
+    settle = next(entry for entry in entries if entry["kind"] == "settle")
+    assert settle["sent_at"]
+    assert 0 < int(settle["first_byte_us"]) <= int(settle["duration_us"])
+    assert settle["provider_request_id"] == called.json()["id"]
+    of_it = people.admin.get(f"/api/attempts?provider_request_ids={settle['provider_request_id']}").json()["items"]
+    assert request_id in {attempt["request_id"] for attempt in of_it}
+    newest = people.admin.get("/api/attempts?newest_first=true&limit=1&model=echo&certainty=exact").json()
+    assert len(newest["items"]) == 1
+    assert people.admin.get("/api/attempts?newest_first=true&limit=5000").json()["param"] == "limit"
     usage = people.admin.get("/api/usage?by=model&by=day").json()["rows"]
     assert any(row["model"] == "echo" and int(row["requests"]) >= 1 for row in usage)
     table = people.admin.get("/api/usage.csv?by=model&by=day")
@@ -179,6 +188,9 @@ def test_the_overview_says_how_services_and_providers_are(people: People) -> Non
     overview = people.admin.get("/api/overview").json()
     assert {each["name"]: each["state"] for each in overview["services"]}["billing"] == "ready"
     assert "echo" in {each["name"] for each in overview["providers"]}
+    traffic = overview["traffic"]
+    assert {each["replica"] for each in traffic["entries"]} >= {"tail-1"}
+    assert (traffic["requests"] >= 0, traffic["silent"]) == (True, [])
     assert people.visitor("acme-owner").get("/api/overview").status_code == 403
 
 

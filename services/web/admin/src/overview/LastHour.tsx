@@ -1,7 +1,7 @@
-import { absolute, Count, Notice, Section, Stat, Stats } from '@llm-platform/shared';
+import { Count, Notice, Section, Stat, Stats } from '@llm-platform/shared';
 import { durationWords } from '../requests/course';
 import type { Overview, Percentiles } from '../types';
-import { faultCounts, shareWords, youngEntries } from './traffic';
+import { countedWords, faultCounts, shareWords } from './traffic';
 import classes from './LastHour.module.css';
 
 /** How it went in the last hour, as the entries have counted it. */
@@ -15,17 +15,8 @@ export function LastHour({ overview }: { overview: Overview | undefined }) {
     );
   const faults = traffic && faultCounts(traffic.errors);
   const failed = faults?.reduce((sum, { count }) => sum + count, 0) ?? 0;
-  const young = traffic ? youngEntries(traffic, new Date(overview.at)) : [];
   return (
-    <Section
-      title="The last hour"
-      description={
-        traffic &&
-        `Counted by ${traffic.entries.map(({ replica }) => replica).join(', ')}.${young
-          .map(({ replica, since }) => ` ${replica} began ${absolute(since)}.`)
-          .join('')}`
-      }
-    >
+    <Section title="The last hour" description={traffic && countedWords(traffic, new Date(overview.at))}>
       <Stats>
         <Stat
           label="Requests"

@@ -31,7 +31,11 @@ export function Component() {
       {operates && (
         <>
           <Health overview={overview.data} error={overview.error} onRetry={() => void overview.refetch()} />
-          {(overview.data || !overview.error) && <LastHour overview={overview.data} />}
+          {(overview.data || !overview.error) && (
+            <div className={classes.health}>
+              <LastHour overview={overview.data} />
+            </div>
+          )}
         </>
       )}
       {can('GET /api/usage') && (

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultCounts, shareWords, youngEntries } from './traffic';
+import { countedWords, faultCounts, shareWords } from './traffic';
 
 test('every fault is named, also those of a newer release', () => {
   const counts = faultCounts({ caller: 3, weather: 1 });
@@ -13,20 +13,24 @@ test('every fault is named, also those of a newer release', () => {
 });
 
 test('a replica that began lately is said', () => {
-  const entry = (replica: string, since: string) => ({ name: 'tail', replica, since });
-  const entries = [entry('tail-1', '2026-01-01T00:01:00Z'), entry('tail-2', '2026-01-01T00:40:00Z')];
-  const traffic = {
-    since: '',
+  const at = (minute: number) => new Date(2026, 0, 1, 9, minute).toISOString();
+  const traffic = (...began: number[]) => ({
+    since: at(Math.min(...began)),
     requests: 0,
     errors: {},
     duration: null,
     first_byte: null,
-    entries,
+    entries: began.map((minute, number) => ({
+      name: 'tail',
+      replica: `tail-${number + 1}`,
+      since: at(minute),
+    })),
     silent: [],
-  };
-  expect(youngEntries(traffic, new Date('2026-01-01T01:00:00Z')).map(each => each.replica)).toEqual([
-    'tail-2',
-  ]);
+  });
+  const now = new Date(2026, 0, 1, 10);
+  expect(countedWords(traffic(0, 1), now, 'en-GB')).toBe('Counted by tail-1, tail-2.');
+  expect(countedWords(traffic(0, 40), now, 'en-GB')).toBe('Counted by tail-1, tail-2; tail-2 since 09:40.');
+  expect(countedWords(traffic(50, 40), now, 'en-GB')).toBe('Since 09:40, counted by tail-1, tail-2.');
 });
 
 test('shares are of requests', () => {

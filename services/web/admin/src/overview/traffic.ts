@@ -25,9 +25,17 @@ const HOUR_MS = 3_600_000;
 /** Counters are written down each minute. */
 const SLACK_MS = 150_000;
 
-/** Replicas that have counted for less than an hour, so that the sums are of less than all of it. */
-export function youngEntries({ entries }: Traffic, now: Date): Traffic['entries'] {
-  return entries.filter(({ since }) => now.getTime() - Date.parse(since) < HOUR_MS - SLACK_MS);
+/** Who has counted, and since when where that is less than an hour. */
+export function countedWords({ since, entries }: Traffic, now: Date, locale?: string): string {
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
+  const at = (time: string) => clock.format(new Date(time));
+  const young = entries.filter(entry => now.getTime() - Date.parse(entry.since) < HOUR_MS - SLACK_MS);
+  const names = entries.map(({ replica }) => replica).join(', ');
+  if (young.length === entries.length) return `Since ${at(since)}, counted by ${names}.`;
+  return (
+    [`Counted by ${names}`, ...young.map(entry => `${entry.replica} since ${at(entry.since)}`)].join('; ') +
+    '.'
+  );
 }
 
 /** Of failures in requests: "2.5 %". */

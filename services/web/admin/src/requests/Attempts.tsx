@@ -6,6 +6,7 @@ import {
   Money,
   PeriodPicker,
   Section,
+  shortCount,
   Status,
   useCan,
   useFilters,
@@ -13,7 +14,6 @@ import {
 } from '@llm-platform/shared';
 import { ListTree } from 'lucide-react';
 import { useMemo } from 'react';
-import { tokenColumns } from '../display/tokenColumns';
 import { Name } from '../names/Name';
 import { SubjectSelect } from '../names/SubjectSelect';
 import type { Attempt, ProviderHealth } from '../types';
@@ -22,6 +22,7 @@ import { When } from './FoundByProvider';
 import { spanOf, SPANS } from './span';
 import { useAttempts } from './useAttempts';
 import { Result } from './words';
+import classes from './Requests.module.css';
 
 const NO_FILTERS = {
   key: '',
@@ -129,18 +130,23 @@ export function Attempts() {
         rowKey={row => row.attempt_id}
         columns={[
           { key: 'when', title: 'When', cell: row => <When of={row} /> },
-          { key: 'provider', title: 'Provider', cell: row => row.provider, wide: true },
-          { key: 'model', title: 'Model', cell: row => row.model },
+          { key: 'model', title: 'Model', cell: row => `${row.provider} / ${row.model}` },
           { key: 'key', title: 'Key', cell: row => <Name kind="key" id={row.key_id} link />, wide: true },
-          ...tokenColumns<Attempt>(),
+          { key: 'tokens', title: 'Tokens in / out', cell: tokens, numeric: true, wide: true },
           {
             key: 'first',
             title: 'First byte',
-            cell: row => took(row.first_byte_us),
+            cell: row => <Took of={row.first_byte_us} />,
             numeric: true,
             wide: true,
           },
-          { key: 'took', title: 'Took', cell: row => took(row.duration_us), numeric: true, wide: true },
+          {
+            key: 'took',
+            title: 'Took',
+            cell: row => <Took of={row.duration_us} />,
+            numeric: true,
+            wide: true,
+          },
           { key: 'cost', title: 'Cost', cell: row => <Money amount={row.amount} />, numeric: true },
           { key: 'result', title: 'Result', cell: row => <Result of={row.result} open={false} /> },
           { key: 'certainty', title: 'Counted', cell: row => <Certainty of={row} />, wide: true },
@@ -160,9 +166,13 @@ function choices(names: readonly string[], chosen: string): string[] {
   return [...new Set([...names, ...(chosen ? [chosen] : [])])].toSorted();
 }
 
-function took(microseconds: string): string {
+function tokens({ usage }: Attempt): string {
+  return usage ? `${shortCount(usage.input_tokens)} / ${shortCount(usage.output_tokens)}` : '–';
+}
+
+function Took({ of: microseconds }: { of: string }) {
   const ms = milliseconds(microseconds);
-  return ms === undefined ? '–' : durationWords(ms);
+  return <span className={classes.whole}>{ms === undefined ? '–' : durationWords(ms)}</span>;
 }
 
 function Certainty({ of: { certainty, resolved } }: { of: Attempt }) {

@@ -3,6 +3,7 @@ import { SearchX } from 'lucide-react';
 import { TextLink } from '../display/TextLink';
 import type { Attempt, AttemptPage } from '../types';
 import { Result } from './words';
+import classes from './Requests.module.css';
 
 /** The calls that a provider gave this id: it may be one of several providers, or no id of anything. */
 export function FoundByProvider({ id }: { id: string }) {
@@ -57,7 +58,9 @@ export function FoundByProvider({ id }: { id: string }) {
 export function When({ of: attempt }: { of: Attempt }) {
   return (
     <TextLink to={`/requests?request=${encodeURIComponent(attempt.request_id)}`}>
-      <Time at={attempt.reserved_at} />
+      <span className={classes.whole}>
+        <Time at={attempt.reserved_at} />
+      </span>
     </TextLink>
   );
 }
