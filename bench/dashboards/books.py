@@ -56,6 +56,8 @@ class Books:
             f"INSERT INTO archived_usage ({', '.join(names)}) SELECT {', '.join(names)} FROM usage_rollups "  # noqa: S608
             f"WHERE grain = {QUARTER}"
         )
+        # Billing found no roll-ups when it began, and believes that the summaries have all.
+        await ledger.run(f"UPDATE summary_progress SET summarised_from = {2**62}")  # noqa: S608
         tell("usage: calls of the last day")
         await ledger.insert("entries", _ENTRY, self._calls(calls))
         await ledger.run(_BALANCES)

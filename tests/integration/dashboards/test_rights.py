@@ -137,3 +137,17 @@ def test_another_tenants_things_are_not_there(people: People) -> None:
             assert key not in text, path + query
     unchanged = people.admin.get(f"/api/users/{theirs['user_id']}").json()
     assert (unchanged["name"], unchanged["disabled_at"]) == ("globex-developer", "")
+
+
+def test_a_developer_sees_the_budget_of_its_team_and_others_do_not(people: People) -> None:
+    team = people.admin.made("/api/teams", {"name": "budgeted", "organization": "acme"})["team_id"]
+    developer = people.users["acme-developer"]["user_id"]
+    assert people.admin.call("PUT", f"/api/teams/{team}/members/{developer}", {}).status_code == 200
+    budget = {"scope": "team", "scope_id": team, "period": "monthly", "limit": "5000000000"}
+    assert people.admin.call("PUT", "/api/budgets", {"budget": budget}).status_code == 200
+    path = f"/api/budgets?scope=team&scope_id={team}"
+    (seen,) = people.visitor("acme-developer", "user-dashboard").get(path).json()["items"]
+    assert (seen["limit"], seen["remaining"]) == ("5000000000", "5000000000")
+    assert people.visitor("acme-developer", "user-dashboard").get("/api/budgets?scope=key").json()["items"] == []
+    for other in ("globex-developer", "acme-read_only"):
+        assert people.visitor(other, "user-dashboard").get(path).status_code == 403
