@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import stack as furnished
-from tests.browser.seen import Seen
+from tests.browser.seen import SETTLED_MS, Seen
 from tests.browser.stack import Stack
+from tests.integration.dashboards.visitor import Visitor
 from tests.servers import chromium
+
+expect.set_options(timeout=SETTLED_MS)
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +53,17 @@ def page(stack: Stack, browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def end_session() -> Callable[[Seen], None]:
+    """Ends a session as another tab of the same browser would, which the page does not hear of."""
+
+    def end(seen: Seen) -> None:
+        visitor = Visitor(seen.url)
+        for cookie in seen.context.cookies(seen.url):
+            visitor.http.cookies.set(cookie["name"], cookie["value"])
+        visitor.csrf = visitor.get("/api/session").json()["csrf_token"]
+        assert visitor.call("DELETE", "/api/session").status_code == 204
+
+    return end

@@ -16,6 +16,12 @@ LOOK_MS = 50
 QUIET_LOOKS = 4
 _BUSY = "[aria-busy=true], .mantine-Loader-root:visible, .mantine-Skeleton-root:visible"
 _COMPLAINTS = "[role=alert]:visible, [data-kind=warning]:visible, [data-kind=error]:visible, h2:visible"
+_TOO_WIDE = """() => {
+  if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+  const over = [...document.body.querySelectorAll('*')].filter(
+    each => each.getBoundingClientRect().right > window.innerWidth + 1);
+  return over.map(each => `${each.tagName} ${each.className} ${each.textContent.slice(0, 60)}`).slice(0, 12);
+}"""
 _AXE = CHECKOUT / "node_modules" / "axe-core" / "axe.min.js"
 _SERIOUS = ("serious", "critical")
 
@@ -99,18 +105,22 @@ class Seen:
 
     def accessibility(self) -> list[str]:
         """Serious findings of axe: rule, and where."""
+        return [f"{rule}: {target}" for impact, rule, target in self.findings() if impact in _SERIOUS]
+
+    def findings(self) -> list[tuple[str, str, str]]:
+        """All findings of axe: impact, rule, and where."""
         self.page.evaluate(_AXE.read_text())
         found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [
-            f"{violation['id']}: {json.dumps(node['target'])}"
+            (violation["impact"], violation["id"], json.dumps(node["target"]))
             for violation in found["violations"]
-            if violation["impact"] in _SERIOUS
             for node in violation["nodes"]
         ]
 
-    def fits(self) -> bool:
-        """Nothing is wider than the window."""
-        return bool(self.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth"))
+    def too_wide(self) -> list[str]:
+        """What is wider than the window, so that the page scrolls sideways."""
+        found: list[str] = self.page.evaluate(_TOO_WIDE)
+        return found
 
     def close(self) -> None:
         """All tabs of this browser."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from llm_platform.dashboard.pages import CHECKOUT
 from tests.compat.entries import simulator
 from tests.fleet import Fleet
 from tests.integration.dashboards.visitor import Visitor
+from tests.servers.identity_provider import IdentityProvider
+from tests.servers.openbao import OpenBao
 
 PASSWORD = "a pass phrase of tests 71"
 MODELS = ("echo", "echo-small")
+SOMEBODY = "zoe"
+"""Known to the identity provider alone, as a developer."""
 SIMULATED = "sim"
 """A model of the provider ``sim``, whose key is not there in the beginning: ``llm/sim/api_key``."""
 HOSTILE_MODEL = "<img/src=x/onerror=window.__xss=1>"
@@ -51,10 +55,14 @@ def build_pages() -> None:
 @contextmanager
 def running(directory: Path) -> Iterator[Stack]:
     build_pages()
-    with (
-        simulator() as provider,
-        Fleet(directory, settings=_settings(provider), services=catalog.load().services) as fleet,
-    ):
+    with ExitStack() as started:
+        provider = started.enter_context(simulator())
+        fleet = Fleet(directory, settings=_settings(provider), services=catalog.load().services)
+        callbacks = [f"{fleet.url(f'{each}-dashboard-1')}/sign-in/callback" for each in ("admin", "user")]
+        people = IdentityProvider(started.enter_context(OpenBao()), *callbacks)
+        people.add_person(SOMEBODY, "engineers")
+        fleet.configure({"oidc": people.section() | {"redirect_uris": callbacks, "organization": "org_platform"}})
+        started.enter_context(fleet)
         password = fleet.command("bootstrap")["password"]
         admin = Visitor(fleet.url("admin-dashboard-1"))
         admin.sign_in("admin", password)

@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.seen import Seen
 from tests.browser.stack import PASSWORD, Stack
-from tests.integration.dashboards.visitor import Visitor
 
 OPENED = {"admin": "Create key", "user": "Make key"}
 DASHBOARDS = tuple(OPENED)
@@ -23,14 +22,6 @@ def seen(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iter
     found.close()
 
 
-def end_session(seen: Seen) -> None:
-    """As another tab of the same browser would, which the page does not hear of."""
-    visitor = Visitor(seen.url)
-    visitor.http.cookies.update({each["name"]: each["value"] for each in seen.context.cookies()})  # type: ignore[misc]
-    visitor.csrf = visitor.get("/api/session").json()["csrf_token"]
-    assert visitor.call("DELETE", "/api/session").status_code == 204
-
-
 def open_dialog(seen: Seen) -> Page:
     seen.visit("/keys")
     seen.page.get_by_role("button", name="New key").first.click()
@@ -39,7 +30,7 @@ def open_dialog(seen: Seen) -> Page:
 
 @pytest.mark.parametrize("seen", DASHBOARDS, indirect=True)
 def test_a_form_that_outlives_the_session_is_sent_after_signing_in_again(
-    seen: Seen, stack: Stack, request: pytest.FixtureRequest
+    seen: Seen, stack: Stack, end_session: Callable[[Seen], None]
 ) -> None:
     seen.sign_in("acme-admin")
     page = open_dialog(seen)

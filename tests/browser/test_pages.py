@@ -16,4 +16,4 @@ def test_a_page_is_whole_for_whoever_looks(seen_by: Callable[[str, str], Seen], 
     seen.visit(visit.path)
     assert seen.wrong == []
     assert seen.accessibility() == []
-    assert seen.fits()
+    assert seen.too_wide() == []

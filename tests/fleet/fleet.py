@@ -153,6 +153,13 @@ class Fleet:
         self.canaries.learn(printed, " ".join(arguments[:2]))
         return printed
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Further sections for every service, before it starts: those that depend on its addresses."""
+        self.canaries.learn(settings)
+        self.settings |= settings
+        for path in (*(process.config for process in self.processes.values()), self.operator_config):
+            path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | dict(settings)))
+
     def of_release(self, root: Path) -> None:
         """What is started from now on, and the command line, are those of the checkout ``root``."""
         self.root = root

@@ -70,6 +70,7 @@ class OpenBao:
               tls_key_file = "{self.tls.key}"
             }}
             api_addr = "{self.address}"
+            ui = true
             cluster_addr = "https://127.0.0.1:{cluster}"
             """
         )

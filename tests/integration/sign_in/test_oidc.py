@@ -20,8 +20,9 @@ from llm_platform.auth_service.sessions.store import Account, SessionStore
 from llm_platform.core.database import open_database, sqlite_url
 from llm_platform.core.errors import Code, PlatformError
 from llm_platform.proto import sessions_pb2
-from tests.integration.sign_in.conftest import OTHER, REDIRECT, IdentityProvider
+from tests.integration.sign_in.conftest import OTHER, REDIRECT
 from tests.integration.stores.test_sessions import SETTINGS, World, acting
+from tests.servers.identity_provider import IdentityProvider
 
 HERE = sessions_pb2.Origin(address="192.0.2.7", client="Firefox")
 
