@@ -1,6 +1,7 @@
 import type { UseFormReturnType } from '@mantine/form';
 import { useMutation } from '@tanstack/react-query';
 import { Problem } from '@llm-platform/shared';
+import { wordsAtField } from './words';
 
 /** Fields of the API that are called otherwise in a form. */
 export type Rename = Record<string, string> | ((param: string) => string);
@@ -19,7 +20,7 @@ export function showAtField<V extends Record<string, unknown>>(
   const whole = field.split('.')[0]!.replace(/\[\d+\]$/, '');
   const known = [field, whole].find(name => holds(form.getValues(), name));
   if (!known) return false;
-  form.setFieldError(known, error.message);
+  form.setFieldError(known, wordsAtField(error));
   return true;
 }
 
@@ -31,6 +32,10 @@ function holds(values: unknown, path: string): boolean {
   }
   return typeof at !== 'object' || Array.isArray(at);
 }
+
+/** Whether it was said already, at a field. */
+const isAtField = <V extends Record<string, unknown>>(form: UseFormReturnType<V>, error: unknown): boolean =>
+  error instanceof Problem && Object.values(form.errors).includes(wordsAtField(error));
 
 /** Sends a form; what the server says of a field stands there, the rest in `error`. */
 export function useSave<V extends Record<string, unknown>>(
@@ -45,7 +50,5 @@ export function useSave<V extends Record<string, unknown>>(
     onError: error => showAtField(form, error, rename),
     meta: { shown: true },
   });
-  const atField =
-    saving.error instanceof Problem && Object.values(form.errors).includes(saving.error.message);
-  return { saving, error: atField ? null : saving.error };
+  return { saving, error: isAtField(form, saving.error) ? null : saving.error };
 }

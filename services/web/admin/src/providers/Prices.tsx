@@ -3,7 +3,9 @@ import {
   api,
   DataTable,
   Empty,
+  Notice,
   perMillion,
+  Problem,
   Section,
   type List,
   type ModelPrice,
@@ -11,6 +13,7 @@ import {
 } from '@llm-platform/shared';
 import { Coins } from 'lucide-react';
 import type { ProviderHealth } from '../types';
+import classes from './ProvidersPage.module.css';
 
 interface Priced {
   provider: string;
@@ -41,6 +44,7 @@ export function Prices({ providers }: { providers: ProviderHealth[] }) {
     const price = read[at]?.data?.items[0];
     return { ...which, price, tier: price?.tiers[0], error: read[at]?.error };
   });
+  const unpriced = items.filter(isUnpriced);
   const list: List<Priced> = {
     items,
     loading: read.every(each => each.isPending),
@@ -59,10 +63,18 @@ export function Prices({ providers }: { providers: ProviderHealth[] }) {
       description="US dollars for a million tokens, as calls are charged now."
       flush
     >
+      {unpriced.length > 0 && (
+        <div className={classes.unpriced}>
+          <Notice kind="warning" title={`Without a price: ${unpriced.map(nameOf).join(', ')}`}>
+            Their calls are refused. State what they cost under <span className="mono">billing.prices</span>{' '}
+            in the configuration.
+          </Notice>
+        </div>
+      )}
       <DataTable
         label="Models and prices"
         list={list}
-        rowKey={row => `${row.provider}/${row.model}`}
+        rowKey={nameOf}
         columns={[
           { key: 'model', title: 'Model', cell: row => row.model },
           { key: 'provider', title: 'Provider', cell: row => row.provider, wide: true },
@@ -83,10 +95,13 @@ export function Prices({ providers }: { providers: ProviderHealth[] }) {
   );
 }
 
+const nameOf = ({ provider, model }: Priced) => `${provider}/${model}`;
+const isUnpriced = (row: Priced) => row.error instanceof Problem && row.error.status === 404;
+
 function Note({ of: row }: { of: Priced }) {
   if (row.price && row.price.tiers.length > 1)
     return <>Dearer from {row.price.tiers[1]!.above} input tokens on</>;
   if (row.price?.model === '*') return <>Price of all other models of the provider</>;
-  if (!row.price && row.error) return <>Not priced: calls are refused</>;
+  if (!row.price && isUnpriced(row)) return <>Not priced: calls are refused</>;
   return null;
 }

@@ -66,7 +66,9 @@ export function ProviderDialog({ rules, provider, onClose }: ProviderDialogProps
       await storeKey();
       return testProvider(name, definitionOf(form.values));
     },
-    onError: error => showAtField(form, error, rename),
+    onError: error => {
+      if (showAtField(form, error, rename)) test.reset();
+    },
     meta: { shown: true },
   });
   const save = async (values: ProviderValues) => {

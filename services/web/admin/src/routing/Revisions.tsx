@@ -15,7 +15,6 @@ import {
 import { History, Undo2 } from 'lucide-react';
 import { useState } from 'react';
 import { Facts } from '../display/Facts';
-import { sentence } from '../display/words';
 import { FormDialog } from '../forms/FormDialog';
 import { Changes } from '../rules/Changes';
 import { summary } from '../rules/changes';
@@ -92,7 +91,7 @@ export function Revisions({ rules }: { rules: RoutingRevision }) {
 }
 
 function whatWords(row: RoutingRevision): string {
-  const changed = sentence(summary(row.changes));
+  const changed = summary(row.changes);
   if (row.source === 'restore') return `Restored revision ${row.restored}${changed && `: ${changed}`}`;
   if (row.source === 'file')
     return changed ? `Configuration file: ${changed}` : 'As the configuration file said';

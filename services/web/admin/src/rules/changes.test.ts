@@ -35,14 +35,15 @@ it('puts those of a provider together, and all in one line', () => {
     { path: 'providers.b.weight', before: '1', after: '2' },
     { path: 'providers.b.priority', before: '0', after: '5' },
     { path: 'providers.new', after: WHOLE },
+    { path: 'providers.b.models.GPT', after: 'GPT' },
     { path: 'failover_enabled', before: 'true', after: 'false' },
   ];
   expect(grouped(changes).map(([provider, all]) => [provider, all.length])).toEqual([
     ['', 1],
-    ['b', 2],
+    ['b', 3],
     ['new', 3],
   ]);
-  expect(summary(changes)).toBe('failover; b: weight, priority; new added');
+  expect(summary(changes)).toBe('Failover; b: weight, priority, model GPT; new added');
   expect(summary([])).toBe('');
   const many = ['a', 'b', 'c', 'd'].map(name => ({ path: `providers.${name}.weight`, after: '1' }));
   expect(summary(many)).toBe('a: weight; b: weight and 2 more');

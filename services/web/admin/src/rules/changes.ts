@@ -76,7 +76,7 @@ export function summary(changes: readonly RuleChange[]): string {
   const parts = grouped(changes).map(([provider, all]) => {
     const kind = kindOf(all);
     if (provider && kind !== 'changed') return `${provider} ${kind}`;
-    const fields = all.map(({ field }) => field.toLowerCase());
+    const fields = all.map(({ field }) => (provider ? field[0]!.toLowerCase() + field.slice(1) : field));
     const what = fields.length > 3 ? `${fields.length} fields` : fields.join(', ');
     return provider ? `${provider}: ${what}` : what;
   });
