@@ -77,6 +77,10 @@ browser: setup web ## The dashboards' pages in Chromium, as each role
 screenshots: setup web ## Pictures of every page, light and dark, desk and phone, in build/screenshots
 	@$(BIN)/python -m tests.browser.screenshots
 
+.PHONY: page-report
+page-report: setup web ## What every page weighs, when it stands, what axe finds, desk and slow phone, in build/pages.md
+	@$(BIN)/python -m tests.browser.page_report
+
 .PHONY: deploy-test
 deploy-test: setup ## ./deploy.sh dev deploy from nothing, its second run, an update under load (needs root and Docker)
 	@$(BIN)/pytest tests/deploy
