@@ -76,7 +76,8 @@ def _settings(provider: str) -> dict[str, Any]:
             "echo": {"type": "echo", "models": list(MODELS)},
             "sim": {"type": "openai", "base_url": provider, "retry_count": 0, "models": [SIMULATED, HOSTILE_MODEL]},
         },
-        "billing": {"prices": {model: [150_000, 600_000] for model in served}},
+        # The last is a provider that a test adds.
+        "billing": {"prices": {model: [150_000, 600_000] for model in (*served, "echo-two/*")}},
     }
 
 

@@ -29,16 +29,18 @@ export function useBudgets() {
     queryFn: async ({ signal }): Promise<OwnBudget[]> => {
       const all = <T>(url: string, query: Query) =>
         api.get<Page<T>>(url, { page_size: 1000, ...query }, signal);
-      const own = api.get<Page<Budget>>('/api/budgets', { scope: 'user', scope_id: user_id }, signal);
-      const keys = await all<Key>('/api/keys', { user: user_id });
-      const teams = await all<Team>('/api/teams', { user: user_id });
+      const [own, keys, teams, ofKeys] = await Promise.all([
+        api.get<Page<Budget>>('/api/budgets', { scope: 'user', scope_id: user_id }, signal),
+        all<Key>('/api/keys', { user: user_id }),
+        all<Team>('/api/teams', { user: user_id }),
+        // Somebody who may see those of others is shown their own all the same.
+        api.get<Page<Budget>>('/api/budgets', { scope: 'key' }, signal),
+      ]);
       const names = new Map(keys.items.map(key => [key.counted_as, `Key ${key.name}`]));
       const ofTeams = await Promise.all(teams.items.map(team => ofTeam(team.team_id, signal)));
       teams.items.forEach(team => names.set(team.team_id, `Team ${team.name}`));
-      // Somebody who may see those of others is shown their own all the same.
-      const ofKeys = await api.get<Page<Budget>>('/api/budgets', { scope: 'key' }, signal);
       return [
-        ...(await own).items.map(budget => ({ budget, of: '' })),
+        ...own.items.map(budget => ({ budget, of: '' })),
         ...[...ofTeams.flat(), ...ofKeys.items]
           .filter(budget => names.has(budget.scope_id))
           .map(budget => ({ budget, of: names.get(budget.scope_id)! })),
