@@ -139,9 +139,9 @@ async def test_lists_show_live_keys_of_one_user_or_of_all_and_no_secret(
         assert kept.secret not in str(listed)
         return [key.name for key in listed.items]
 
-    assert await names() == ["first", "kept"]
+    assert await names() == ["kept", "first"]
     assert await names(user="ann") == ["kept"]
-    assert await names(user="ann", include_revoked=True) == ["kept", "gone"]
+    assert await names(user="ann", include_revoked=True) == ["gone", "kept"]
     with pytest.raises(PlatformError, match="no such user"):
         await names(user="bob")
 
