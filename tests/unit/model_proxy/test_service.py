@@ -205,7 +205,7 @@ async def test_a_caller_who_leaves_before_anything_was_sent_pays_nothing(
 async def test_a_retry_that_cannot_be_journaled_is_not_made_and_the_reservation_is_closed(
     proxy: ModelProxy, ledger: MemoryLedger, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = call_of("gpt-test+fail=1+retry_after_ms=300")
+    call = call_of("gpt-test+fail=1+retry_after_ms=1500")
     opening = asyncio.ensure_future(proxy.inference.open(call, request()))
     await until(lambda: f"{call.route.reservation_id}-1" in ledger.outcomes)
 
