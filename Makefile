@@ -61,7 +61,7 @@ types: setup ## mypy --strict on the package, the fleet, the simulator and the b
 unit: setup ## Unit tests, in parallel
 	@$(BIN)/pytest tests/unit -n 2
 
-# Nothing here waits for seconds to pass: two files at a time.
+# Each worker has servers of its own, and much of a file is waiting for them: two files at a time.
 BESIDE_EACH_OTHER := tests/integration/dashboards tests/integration/stores
 
 .PHONY: integration

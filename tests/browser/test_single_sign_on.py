@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.browser.stack import SOMEBODY, Stack
 from tests.servers.identity_provider import PASSWORD
 
 DEEP = "/keys?search=of%20nobody"
+PROVIDER_SECONDS = 20
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def test_a_session_that_ended_amid_a_form_is_begun_again_beside_it(
     # The provider may know the browser still, and let it pass at once.
     beside = opened.value
     asked = beside.locator("#auth-submit")
+    deadline = time.monotonic() + PROVIDER_SECONDS
     while not (beside.is_closed() or beside.url.endswith("/signed-in") or asked.is_visible()):
+        assert time.monotonic() < deadline, beside.url
         page.wait_for_timeout(LOOK_MS)
     if not beside.is_closed() and asked.is_visible():
         at_the_provider(beside)
