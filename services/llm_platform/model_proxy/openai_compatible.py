@@ -28,7 +28,7 @@ from llm_platform.http.sse import EventSplitter, EventTooLargeError, data_of, ev
 from llm_platform.model_proxy import refusals, usage
 from llm_platform.model_proxy.keys import ProviderKey
 from llm_platform.model_proxy.provider import Answer, AttemptError, Prepared, Result, Sending
-from llm_platform.model_proxy.request_ids import id_in_body, id_in_events, id_in_head
+from llm_platform.model_proxy.request_ids import id_in_events, id_in_head
 from llm_platform.proto import common_pb2, inference_pb2
 
 _LARGEST_REPLY = 64 * 1024 * 1024
@@ -135,7 +135,7 @@ class OpenAICompatible:
         if reading.error is not None:
             raise self.error_in_answer(reading.error, charged=False)
         if not request_id:
-            sending.has_id(id_in_body(body))
+            sending.has_id(reading.id)
         return BufferedAnswer(content_type, headers, body, reading.usage)
 
     async def _refusal(self, response: Response, key: Secret[str] | None) -> AttemptError:

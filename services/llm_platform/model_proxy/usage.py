@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from llm_platform.core.tokens import tokens_of
+from llm_platform.model_proxy.request_ids import id_in_body
 from llm_platform.proto import common_pb2
 
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -46,6 +47,7 @@ class _Reply(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
     usage: _Usage | None = None
     error: msgspec.Raw = msgspec.Raw(b"null")
+    id: object = ""
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
@@ -59,6 +61,8 @@ class Reading(msgspec.Struct, frozen=True):
     has_choices: bool
     error: bytes | None
     """The JSON of a truthy ``error``."""
+    id: str
+    """The provider's own; empty: it has none."""
 
 
 def mentions_usage(block: bytes) -> bool:
@@ -76,7 +80,7 @@ def read(data: bytes) -> Reading:
     try:
         reply = _decode(data)
     except msgspec.ValidationError:
-        return Reading(None, has_choices=True, error=None)
+        return Reading(None, has_choices=True, error=None, id=id_in_body(data))
     except msgspec.DecodeError as error:
         raise ValueError("not a JSON object") from error
     error_json = bytes(reply.error)
@@ -84,6 +88,7 @@ def read(data: bytes) -> Reading:
         _tokens(reply.usage) if reply.usage is not None else None,
         bool(reply.choices),
         None if error_json in _NOTHING else error_json,
+        reply.id if isinstance(reply.id, str) else "",
     )
 
 

@@ -91,3 +91,10 @@ def test_an_estimate_never_passes_what_was_reserved() -> None:
     assert usage.estimate(401, 0, 41, 0).output_tokens == 11
     bounded = usage.estimate(4000, 50, 4000, 7)
     assert (bounded.input_tokens, bounded.output_tokens) == (50, 7)
+
+
+@pytest.mark.parametrize(("given", "found"), [("chatcmpl-1", "chatcmpl-1"), (7, ""), (None, ""), ({"id": "x"}, "")])
+def test_the_answers_id_is_read_beside_its_usage(given: object, found: str) -> None:
+    reading = usage.read(encoded(id=given, choices=[{"id": "no"}], usage={"prompt_tokens": 7}))
+    assert (reading.id, reading.usage is not None) == (found, True)
+    assert usage.read(encoded(id=given, choices=7)).id == found
