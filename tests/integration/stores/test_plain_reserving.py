@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from llm_platform.billing.app import open_ledger
@@ -154,3 +155,31 @@ async def test_a_budget_of_a_key_admits_what_fits_at_two_ledgers(config: Config,
         assert await balance(one) == (0, 70 * 200_000)
         assert await balance(one, "key_b") == (0, 152 * 200_000)
         assert await problems(one) == []
+
+
+@pytest.mark.case(5)
+async def test_it_decides_by_the_balance_as_it_is_once_it_has_the_lock(
+    ledger: DatabaseLedger, config: Config, said: list[bool]
+) -> None:
+    """Another process takes the last room while the statement waits for it."""
+    await ledger.set_budget(ledger_pb2.Budget(key_id="key_a", limit=400_000))
+    assert await reserve_each(ledger, reserve()) == [200_000]
+    other = await asyncpg.connect(str(config.stores.ledger_url).replace("+asyncpg", ""))
+    try:
+        change = other.transaction()
+        await change.start()
+        await other.execute("UPDATE balances SET reserved = reserved + 1 WHERE key_id = 'key_a'")
+        waiting = asyncio.create_task(reserve_each(ledger, reserve()))
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        for _ in range(90):  # less than it waits for a lock
+            if await other.fetchval(blocked):
+                break
+            await asyncio.sleep(0.01)
+        else:
+            pytest.fail("the statement waits for nobody")
+        await change.commit()
+        assert await waiting == [Code.BUDGET_EXCEEDED]
+    finally:
+        await other.close()
+    assert said == [False]
+    assert await balance(ledger) == (0, 200_001)
